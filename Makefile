@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+# make demo           compile the elasticity example and run it from C++ and Python
+# make test           GoogleTest and pytest
+# make test-sanitize  the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make lint           ruff and clang-format
+# make bench          cost of a call
+#
+# Every target sets up what it needs: a virtual environment in .venv, missing system packages, the build. A second run
+# reuses all of it. The package is installed in editable mode: Python sources are used in place; what is compiled is
+# built again by `make build` (rebuilding on import is off).
+
+SHELL  := /bin/bash
+PYTHON ?= python3
+JOBS   ?= $(shell nproc)
+TORCH  ?= torch==2.13.0
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+BUILD  := build/python
+SAN    := build/sanitize
+EXAMPLE := examples/elasticity
+
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PATH := $(abspath $(VENV)/bin):$(PATH)
+
+NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
+
+.PHONY: build demo test test-cpp test-python test-sanitize lint format bench clean
+build: $(VENV)/.installed
+
+# -- set-up --------------------------------------------------------------------------------------------------------
+
+$(VENV)/.system:
+	@cmake/system-packages.sh "$(PYTHON)"
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.system pyproject.toml
+	@$(PY) -c 'import torch; v = tuple(map(int, torch.__version__.split(".")[:2])); assert v >= (2, 11)' 2>/dev/null \
+	  || $(PY) -m pip install -q "$(TORCH)"
+	@$(PY) -m pip install -q "scikit-build-core>=1" "nanobind>=3" "nmhit>=0.3.6" "cmake>=3.25" ninja setuptools \
+	  typing_extensions numpy tqdm rich platformdirs "pytest>=8" pytest-xdist hypothesis ruff clang-format matplotlib
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.tools $(NATIVE)
+	@echo "building neml2 (log: build/build.log)"; mkdir -p build
+	@$(PY) -m pip install --no-build-isolation --no-deps -e . -C editable.rebuild=false -C build-dir=$(BUILD) \
+	  -C cmake.define.NEML2_TESTS=ON -C cmake.define.NEML2_BENCHMARKS=ON -C cmake.define.NEML2_WERROR=ON \
+	  -v >build/build.log 2>&1 || { tail -n 60 build/build.log; exit 1; }
+	@touch $@
+
+# -- what it is for ------------------------------------------------------------------------------------------------
+
+demo: build
+	@$(MAKE) --no-print-directory -C $(EXAMPLE) PYTHON=$(abspath $(PY))
+
+test: test-cpp test-python
+
+test-cpp: build
+	@cmake --build $(BUILD) --target neml2_tests
+	@ctest --test-dir $(BUILD) --output-on-failure
+
+test-python: build
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
+
+# ASan must come first in a process. Its leak check is off: what it reports are torch's own global tables.
+test-sanitize: build
+	@cmake -S . -B $(SAN) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNEML2_TESTS=ON -DNEML2_WERROR=ON \
+	  -DNEML2_SANITIZE=address,undefined >$(SAN).log 2>&1 || { cat $(SAN).log; exit 1; }
+	@cmake --build $(SAN)
+	@ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  ctest --test-dir $(SAN) --output-on-failure
+
+lint: $(VENV)/.tools
+	@ruff check python tests/python benchmarks examples
+	@ruff format --check python tests/python benchmarks examples
+	@clang-format --dry-run -Werror $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.cpp')
+
+format: $(VENV)/.tools
+	@ruff check -q --fix python tests/python benchmarks examples; ruff format -q python tests/python benchmarks examples
+	@clang-format -i $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.cpp')
+
+bench: build
+	@cmake --build $(BUILD) --target bench_overhead
+	@$(PY) benchmarks/overhead/run.py --build $(BUILD)
+
+clean:
+	rm -rf build $(VENV)/.installed

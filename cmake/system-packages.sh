@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Makes sure of what the build needs from the system: a C++ compiler, Python's headers and venv, make, pkg-config,
+# nlohmann-json and GoogleTest. Installs what is missing where it may (apt-get as root or through password-less sudo);
+# otherwise names it. nlohmann-json and GoogleTest are fetched by CMake where they are missing, so they never stop it.
+set -u
+python=$1
+missing=""
+optional=""
+command -v c++ >/dev/null 2>&1 || missing="$missing g++"
+command -v "$python" >/dev/null 2>&1 || missing="$missing python3"
+"$python" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing="$missing python3-venv"
+"$python" -c 'import os, sysconfig, sys
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' >/dev/null 2>&1 ||
+  missing="$missing python3-dev"
+command -v pkg-config >/dev/null 2>&1 || optional="$optional pkg-config"
+[ -e /usr/include/nlohmann/json.hpp ] || optional="$optional nlohmann-json3-dev"
+[ -e /usr/include/gtest/gtest.h ] || optional="$optional libgtest-dev"
+[ -z "$missing$optional" ] && exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+  if sudo -n true 2>/dev/null; then as_root="sudo"; else as_root="none"; fi
+fi
+if command -v apt-get >/dev/null 2>&1 && [ "$as_root" != none ]; then
+  echo "installing system packages:$missing$optional"
+  log=$(mktemp)
+  # shellcheck disable=SC2086
+  if { $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+       $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing $optional; } \
+       >"$log" 2>&1; then
+    rm -f "$log"
+    exit 0
+  fi
+  tail -n 5 "$log"
+  rm -f "$log"
+fi
+if [ -n "$missing" ]; then
+  echo "error: this machine lacks$missing; install them (Debian: apt-get install$missing$optional) and run make again." >&2
+  exit 1
+fi
+echo "note:$optional could not be installed; what the build needs of them is downloaded instead."

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#include <nanobind/nanobind.h>
+
+#include "neml2/version.h"
+
+namespace nb = nanobind;
+
+NB_MODULE(_neml2, m)
+{
+  nb::module_::import_("torch");
+  m.attr("__version__") = NEML2_VERSION;
+  m.attr("torch_version") = NEML2_TORCH_VERSION;
+}
