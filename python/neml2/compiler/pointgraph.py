@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: MIT
+"""The point graph: what one material point computes, as a hash-consed graph of scalar operations.
+
+Every stage of the compiler speaks this one language. Capture writes it, differentiation extends it, backends print it.
+A node is an integer; its operation, operands and constant stand in parallel lists. Building a node folds constants,
+applies the few algebraic identities below, and returns the existing node if the same one was built before, so common
+subexpressions never exist twice. Operands always precede their node: ascending order is evaluation order.
+
+Values are floating point, or truth values (the result of a comparison), which only `where`, `and`, `or` and `not`
+consume. Identities may change the last bit of a result, and `0 * x` and `x - x` are 0 even for an x that is not finite;
+nothing else about IEEE arithmetic is given up.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+UNARY = (
+    "neg", "recip", "sqrt", "exp", "log", "abs", "sign",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor",
+)  # fmt: skip
+BINARY = ("add", "sub", "mul", "pow")
+COMPARISONS = ("lt", "le", "eq")
+LOGICAL = ("and", "or", "not")
+TRUTH = frozenset((*COMPARISONS, *LOGICAL))
+COMMUTATIVE = frozenset(("add", "mul", "eq", "and", "or"))
+OPERATIONS = ("const", "input", *UNARY, *BINARY, *COMPARISONS, *LOGICAL, "where")
+
+_LARGEST_UNROLLED_POWER = 16
+
+
+def _divide(x: float) -> float:
+    return math.copysign(math.inf, x) if x == 0 else 1.0 / x
+
+
+def _sign(x: float) -> float:
+    return x if math.isnan(x) else float((x > 0) - (x < 0))
+
+
+PYTHON_SEMANTICS: dict[str, Callable[..., Any]] = {
+    "neg": lambda a: -a, "recip": _divide, "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "abs": abs,
+    "sign": _sign, "sin": math.sin, "cos": math.cos, "tan": math.tan, "asin": math.asin, "acos": math.acos,
+    "atan": math.atan, "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh, "floor": lambda a: float(math.floor(a)),
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "pow": math.pow,
+    "lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "eq": lambda a, b: a == b,
+    "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": lambda a: not a,
+    "where": lambda c, a, b: a if c else b,
+}  # fmt: skip
+
+
+class PointGraph:
+    """A growing graph; see the module's text. `input(i)` stands for component i of the point's state."""
+
+    def __init__(self) -> None:
+        self.op: list[str] = []
+        self.args: list[tuple[int, ...]] = []
+        self.value: list[float | bool | int | None] = []  # of a constant; the state component of an input
+        self._known: dict[Any, int] = {}
+        self.zero = self.const(0.0)
+        self.one = self.const(1.0)
+
+    def __len__(self) -> int:
+        return len(self.op)
+
+    # ---- building ----------------------------------------------------------------------------------------------------
+
+    def _node(self, op: str, args: tuple[int, ...], value: float | bool | int | None = None) -> int:
+        key = (op, args) if value is None else (op, struct.pack("d", value), isinstance(value, bool))
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = len(self.op)
+            self.op.append(op)
+            self.args.append(args)
+            self.value.append(value)
+        return found
+
+    def const(self, value: float | bool) -> int:
+        """The node of a number, or of a truth value."""
+        return self._node("const", (), value if isinstance(value, bool) else float(value))
+
+    def input(self, component: int) -> int:
+        """The node that reads component `component` of the state."""
+        return self._node("input", (), component)
+
+    def constant_of(self, node: int) -> float | bool | None:
+        """The value of a constant node, None for any other."""
+        return self.value[node] if self.op[node] == "const" else None  # type: ignore[return-value]
+
+    def is_truth(self, node: int) -> bool:
+        return self.op[node] in TRUTH or isinstance(self.constant_of(node), bool) or (
+            self.op[node] == "where" and self.is_truth(self.args[node][1])
+        )
+
+    def make(self, op: str, *args: int) -> int:
+        """The node `op(*args)`, simplified."""
+        if all(self.op[a] == "const" for a in args):
+            folded = self._fold(op, args)
+            if folded is not None:
+                return folded
+        rule = _RULES.get(op)
+        if rule is not None:
+            simpler = rule(self, *args)
+            if simpler is not None:
+                return simpler
+        if op in COMMUTATIVE and args[0] > args[1]:
+            args = (args[1], args[0])
+        return self._node(op, args)
+
+    def _fold(self, op: str, args: Sequence[int]) -> int | None:
+        try:
+            return self.const(PYTHON_SEMANTICS[op](*(self.value[a] for a in args)))
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return None  # left to the arithmetic of the machine, which has infinities and NaN
+
+    def add(self, a: int, b: int) -> int:
+        return self.make("add", a, b)
+
+    def sub(self, a: int, b: int) -> int:
+        return self.make("sub", a, b)
+
+    def mul(self, a: int, b: int) -> int:
+        return self.make("mul", a, b)
+
+    def div(self, a: int, b: int) -> int:
+        """a / b as a times the reciprocal of b, which other quotients share."""
+        return self.make("mul", a, self.make("recip", b))
+
+    def neg(self, a: int) -> int:
+        return self.make("neg", a)
+
+    def where(self, condition: int, a: int, b: int) -> int:
+        return self.make("where", condition, a, b)
+
+    def logical_not(self, a: int) -> int:
+        return self.make("not", a)
+
+    def number(self, node: int) -> int:
+        """A truth value as 1 or 0; any other node as it is."""
+        return self.where(node, self.one, self.zero) if self.is_truth(node) else node
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def reachable(self, outputs: Iterable[int]) -> list[int]:
+        """The nodes `outputs` depend on, themselves included, in evaluation order."""
+        seen: set[int] = set()
+        stack = list(outputs)
+        while stack:
+            node = stack.pop()
+            if node not in seen:
+                seen.add(node)
+                stack.extend(self.args[node])
+        return sorted(seen)
+
+    def inputs_of(self, outputs: Iterable[int]) -> set[int]:
+        """The state components that `outputs` depend on."""
+        return {int(self.value[n]) for n in self.reachable(outputs) if self.op[n] == "input"}  # type: ignore[arg-type]
+
+    def count(self, outputs: Iterable[int]) -> int:
+        """Number of arithmetic operations behind `outputs`."""
+        return sum(self.op[n] not in ("const", "input") for n in self.reachable(outputs))
+
+    def evaluate(
+        self,
+        outputs: Sequence[int],
+        state: Sequence[Any],
+        semantics: Mapping[str, Callable[..., Any]] = PYTHON_SEMANTICS,
+    ) -> list[Any]:
+        """Interpret the graph: `state[c]` is component c, `semantics` gives each operation its meaning."""
+        values: dict[int, Any] = {}
+        for node in self.reachable(outputs):
+            op = self.op[node]
+            if op == "const":
+                values[node] = self.value[node]
+            elif op == "input":
+                values[node] = state[self.value[node]]  # type: ignore[index]
+            else:
+                values[node] = semantics[op](*(values[a] for a in self.args[node]))
+        return [values[o] for o in outputs]
+
+    def text(self, outputs: Sequence[int], names: Mapping[int, str] | None = None) -> str:
+        """One line an operation, then one an output; `names` of state components make it easier to read."""
+        label: dict[int, str] = {}
+        lines = []
+        for node in self.reachable(outputs):
+            op, value = self.op[node], self.value[node]
+            if op == "const":
+                label[node] = repr(value)
+            elif op == "input":
+                label[node] = (names or {}).get(int(value), f"s{value}")  # type: ignore[arg-type]
+            else:
+                label[node] = f"v{len(lines)}"
+                lines.append(f"{label[node]} = {op}({', '.join(label[a] for a in self.args[node])})")
+        return "\n".join([*lines, *(f"out{k} = {label[o]}" for k, o in enumerate(outputs))])
+
+
+# ---- identities ------------------------------------------------------------------------------------------------------
+# Each rule gets the graph and the operands and returns a node, or None where it knows nothing simpler. Constant factors
+# and signs move outwards and constants to the first operand, so that equal expressions meet.
+
+
+def _is(graph: PointGraph, node: int, value: float) -> bool:
+    return graph.op[node] == "const" and graph.value[node] == value
+
+
+def _add(g: PointGraph, a: int, b: int) -> int | None:
+    if _is(g, a, 0):
+        return b
+    if _is(g, b, 0):
+        return a
+    if a == b:
+        return g.mul(g.const(2.0), a)
+    if g.op[b] == "neg":
+        return g.sub(a, g.args[b][0])
+    if g.op[a] == "neg":
+        return g.sub(b, g.args[a][0])
+    return None
+
+
+def _sub(g: PointGraph, a: int, b: int) -> int | None:
+    if _is(g, b, 0):
+        return a
+    if _is(g, a, 0):
+        return g.neg(b)
+    if a == b:
+        return g.zero
+    if g.op[b] == "neg":
+        return g.add(a, g.args[b][0])
+    return None
+
+
+def _scaled(g: PointGraph, node: int) -> bool:
+    return g.op[node] == "mul" and g.op[g.args[node][0]] == "const"
+
+
+def _mul(g: PointGraph, a: int, b: int) -> int | None:
+    if g.op[b] == "const":
+        a, b = b, a
+    if g.op[a] == "const":
+        return _mul_constant(g, a, b)
+    if g.op[a] == "neg":
+        return g.neg(g.mul(g.args[a][0], b))
+    if g.op[b] == "neg":
+        return g.neg(g.mul(a, g.args[b][0]))
+    if _scaled(g, b):
+        return g.mul(g.args[b][0], g.mul(a, g.args[b][1]))
+    if _scaled(g, a):
+        return g.mul(g.args[a][0], g.mul(g.args[a][1], b))
+    if a == b and g.op[a] == "abs":
+        return g.mul(g.args[a][0], g.args[a][0])
+    return None
+
+
+def _mul_constant(g: PointGraph, c: int, x: int) -> int | None:
+    value = g.value[c]
+    if value == 0:
+        return g.zero
+    if value == 1:
+        return x
+    if value == -1:
+        return g.neg(x)
+    if _scaled(g, x):
+        return g.mul(g.const(value * g.value[g.args[x][0]]), g.args[x][1])  # type: ignore[operator]
+    if g.op[x] == "neg":
+        return g.mul(g.const(-value), g.args[x][0])  # type: ignore[operator]
+    return g._node("mul", (c, x))
+
+
+def _neg(g: PointGraph, a: int) -> int | None:
+    if g.op[a] == "neg":
+        return g.args[a][0]
+    if g.op[a] == "sub":
+        return g.sub(g.args[a][1], g.args[a][0])
+    if _scaled(g, a):
+        return g.mul(g.const(-g.value[g.args[a][0]]), g.args[a][1])  # type: ignore[operator]
+    return None
+
+
+def _recip(g: PointGraph, a: int) -> int | None:
+    if g.op[a] == "neg":
+        return g.neg(g.make("recip", g.args[a][0]))
+    if _scaled(g, a):
+        return g.mul(g.make("recip", g.args[a][0]), g.make("recip", g.args[a][1]))
+    return None
+
+
+def _abs(g: PointGraph, a: int) -> int | None:
+    if g.op[a] in ("abs", "sqrt", "exp", "cosh"):
+        return a
+    return g.make("abs", g.args[a][0]) if g.op[a] == "neg" else None
+
+
+def _pow(g: PointGraph, x: int, y: int) -> int | None:
+    exponent = g.constant_of(y)
+    if exponent is None:
+        return None
+    if exponent == 0:
+        return g.one
+    if exponent == 0.5:
+        return g.make("sqrt", x)
+    if exponent != int(exponent) or abs(exponent) > _LARGEST_UNROLLED_POWER:
+        return None
+    power, square, n = None, x, int(abs(exponent))
+    while n:
+        if n & 1:
+            power = square if power is None else g.mul(power, square)
+        n >>= 1
+        if n:
+            square = g.mul(square, square)
+    assert power is not None
+    return power if exponent > 0 else g.make("recip", power)
+
+
+def _where(g: PointGraph, c: int, a: int, b: int) -> int | None:
+    if a == b:
+        return a
+    if g.op[c] == "const":
+        return a if g.value[c] else b
+    if g.op[c] == "not":
+        return g.where(g.args[c][0], b, a)
+    a, b = _under(g, c, True, a), _under(g, c, False, b)
+    return a if a == b else g._node("where", (c, a, b))
+
+
+def _under(g: PointGraph, c: int, truth: bool, node: int) -> int:
+    """`node` where it is known that `c` is `truth`, looked at to a depth of two."""
+    if g.op[node] == "where" and g.args[node][0] == c:
+        return g.args[node][1 if truth else 2]
+    if g.op[node] in ("mul", "neg"):
+        args = tuple(_under(g, c, truth, a) if g.op[a] == "where" else a for a in g.args[node])
+        if args != g.args[node]:
+            return g.make(g.op[node], *args)
+    return node
+
+
+def _not(g: PointGraph, a: int) -> int | None:
+    return g.args[a][0] if g.op[a] == "not" else None
+
+
+def _and(g: PointGraph, a: int, b: int) -> int | None:
+    for x, y in ((a, b), (b, a)):
+        if g.op[x] == "const":
+            return y if g.value[x] else x
+    return a if a == b else None
+
+
+def _or(g: PointGraph, a: int, b: int) -> int | None:
+    for x, y in ((a, b), (b, a)):
+        if g.op[x] == "const":
+            return x if g.value[x] else y
+    return a if a == b else None
+
+
+_RULES: dict[str, Callable[..., int | None]] = {
+    "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "recip": _recip, "abs": _abs, "pow": _pow,
+    "where": _where, "not": _not, "and": _and, "or": _or,
+}  # fmt: skip
