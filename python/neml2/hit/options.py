@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+"""What a class reads from its block, declared as class attributes.
+
+    class Newton(HitObject):
+        SECTION = "Solvers"
+        abs_tol: float = Option(float, 1e-10)
+        linear_solver = Reference("Solvers", default=None)
+
+An attribute with a trailing underscore stands for an option whose name is a Python keyword (`from_` is option `from`).
+On an instance the attribute holds the value.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidOption, MissingOption, Where, listing, suggestion
+
+if TYPE_CHECKING:
+    from .document import Block, Field
+    from .input_file import InputFile
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "required"
+
+    def __copy__(self) -> _Required:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> _Required:
+        return self
+
+
+REQUIRED: Any = _Required()
+
+
+class Declaration:
+    """Base of everything that is declared as a class attribute and read from a block."""
+
+    attribute: str = ""
+    default: Any = REQUIRED
+    role = "option"
+
+    @property
+    def option(self) -> str:
+        """The option's name in an input file."""
+        return self.attribute.rstrip("_")
+
+    def options(self) -> list[str]:
+        """All option names this declaration accepts."""
+        return [self.option]
+
+    def describe(self) -> list[dict[str, Any]]:
+        """One row for each option: name, role, kind, default, notes."""
+        return [{"name": self.option, "role": self.role, "kind": self.kind_name(), "default": self.default}]
+
+    def kind_name(self) -> str:
+        return ""
+
+    def read(self, block: Block, source: InputFile) -> Any:
+        """The value `block` gives, or the default. Raises MissingOption for a required one."""
+        field = block.field(self.option)
+        if field is not None:
+            return self.parse(field, source)
+        if self.default is REQUIRED:
+            raise MissingOption(self.missing(), block.where)
+        return copy.copy(self.default)
+
+    def parse(self, field: Field, source: InputFile) -> Any:
+        raise NotImplementedError
+
+    def missing(self) -> str:
+        kind = self.kind_name()
+        return f"option '{self.option}' is required" + (f" ({kind})" if kind else "")
+
+    def take(self, values: dict[str, Any]) -> Any:
+        """The value Python code gives (removed from `values`), or the default."""
+        for key in (self.attribute, self.option):
+            if key in values:
+                return self.check(values.pop(key), Where(option=self.option))
+        if self.default is REQUIRED:
+            raise MissingOption(self.missing())
+        return copy.copy(self.default)
+
+    def check(self, value: Any, where: Where) -> Any:
+        return value
+
+    def bind(self, attribute: str) -> Declaration:
+        """This declaration under the name of a class attribute."""
+        bound = copy.copy(self)
+        bound.attribute = attribute
+        return bound
+
+
+class OptionDeclaration(Declaration):
+    """A plain value: bool, int, float, str, Path (relative to the input file's folder), or a list of these."""
+
+    def __init__(self, kind: Any, default: Any = REQUIRED, *, choices: Sequence[str] | None = None) -> None:
+        self.kind = kind
+        self.default = default
+        self.choices = tuple(choices) if choices else None
+
+    def kind_name(self) -> str:
+        name = (
+            self.kind.__name__ if isinstance(self.kind, type) and not _is_list(self.kind) else str(self.kind)
+        )
+        return f"{name}, one of {listing(self.choices)}" if self.choices else name
+
+    def parse(self, field: Field, source: InputFile) -> Any:
+        if self.kind is Path:
+            return source.directory / field.text()
+        return self.check(field.read(self.kind), field.where)
+
+    def check(self, value: Any, where: Where) -> Any:
+        if self.choices:
+            for word in _words(value):
+                if word not in self.choices:
+                    hint = suggestion(word, self.choices)
+                    raise InvalidOption(f"'{word}' is not one of {listing(self.choices)}{hint}", where)
+        return value
+
+
+class OptionFamilyDeclaration(Declaration):
+    """Several options whose names differ in one word, e.g. `prescribed_{}_names` over types; a dict word -> value."""
+
+    def __init__(self, pattern: str, kind: Any, words: Iterable[str], default: Any = REQUIRED) -> None:
+        self.pattern, self.kind, self.words, self.default = pattern, kind, tuple(words), default
+
+    def options(self) -> list[str]:
+        return [self.pattern.format(word) for word in self.words]
+
+    def kind_name(self) -> str:
+        return str(self.kind)
+
+    def describe(self) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "role": self.role, "kind": self.kind_name(), "default": self.default}
+            for name in self.options()
+        ]
+
+    def read(self, block: Block, source: InputFile) -> dict[str, Any]:
+        return {
+            w: OptionDeclaration(self.kind, self.default).bind(o).read(block, source)
+            for w, o in self._pairs()
+        }
+
+    def take(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {w: OptionDeclaration(self.kind, self.default).bind(o).take(values) for w, o in self._pairs()}
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return list(zip(self.words, self.options(), strict=True))
+
+
+class ReferenceDeclaration(Declaration):
+    """The name of a block of another (or the same) section; the value is the object built from that block."""
+
+    role = "reference"
+
+    def __init__(self, section: str, default: Any = REQUIRED, *, many: bool = False) -> None:
+        self.section, self.default, self.many = section, default, many
+
+    def kind_name(self) -> str:
+        return f"{'names' if self.many else 'name'} in [{self.section}]"
+
+    def parse(self, field: Field, source: InputFile) -> Any:
+        if self.many:
+            return [source.get(self.section, name, field.where) for name in field.tokens()]
+        return source.get(self.section, field.text(), field.where)
+
+
+class TensorDeclaration(Declaration):
+    """The name of a [Tensors] block, or a number where `T` is Scalar; the value is a typed tensor."""
+
+    role = "tensor"
+
+    def __init__(self, T: type, default: Any = REQUIRED, *, many: bool = False) -> None:
+        self.T, self.default, self.many = T, default, many
+
+    def kind_name(self) -> str:
+        return f"{'names' if self.many else 'name'} in [Tensors], {self.T.__name__}"
+
+    def parse(self, field: Field, source: InputFile) -> Any:
+        if self.many:
+            return [source.typed_tensor(token, self.T, field.where) for token in field.tokens()]
+        return source.typed_tensor(field.text(), self.T, field.where)
+
+
+# Functions, so that a type checker takes `abs_tol: float = Option(float, 1e-10)`.
+
+
+def Option(kind: Any, default: Any = REQUIRED, *, choices: Sequence[str] | None = None) -> Any:
+    """Declare a plain option. `kind`: bool, int, float, str, pathlib.Path, list[...] or list[list[...]] of these."""
+    return OptionDeclaration(kind, default, choices=choices)
+
+
+def OptionFamily(pattern: str, kind: Any, words: Iterable[str], default: Any = REQUIRED) -> Any:
+    """Declare `pattern.format(word)` for each word; the attribute holds a dict word -> value."""
+    return OptionFamilyDeclaration(pattern, kind, words, default)
+
+
+def Reference(section: str, default: Any = REQUIRED, *, many: bool = False) -> Any:
+    """Declare a reference to a block of `section` (a list of them with `many`); the attribute holds the object."""
+    return ReferenceDeclaration(section, default, many=many)
+
+
+def TensorOption(T: type, default: Any = REQUIRED, *, many: bool = False) -> Any:
+    """Declare a reference to a [Tensors] block (a list of them with `many`); the attribute holds a `T`."""
+    return TensorDeclaration(T, default, many=many)
+
+
+class Declared:
+    """Collects the declarations of a class, inherited ones first, in `cls.DECLARATIONS`."""
+
+    DECLARATIONS: Mapping[str, Declaration] = {}
+    STRICT = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        collected: dict[str, Declaration] = {}
+        for base in reversed(cls.__mro__[1:]):
+            collected.update(base.__dict__.get("DECLARATIONS", {}))
+        for name, value in list(cls.__dict__.items()):
+            if isinstance(value, Declaration):
+                collected[name] = value.bind(name)
+                delattr(cls, name)  # a parameter may be registered under the same name
+        cls.DECLARATIONS = collected
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        return [name for declaration in cls.DECLARATIONS.values() for name in declaration.options()]
+
+    @classmethod
+    def describe_options(cls) -> list[dict[str, Any]]:
+        """One row (name, role, kind, default) for each option, in declared order."""
+        return [row for declaration in cls.DECLARATIONS.values() for row in declaration.describe()]
+
+
+def read_values(cls: type[Declared], block: Block, source: InputFile) -> dict[str, Any]:
+    """The value of every declaration of `cls` by attribute name, read from `block`.
+
+    Raises InvalidOption for an option that is not declared, MissingOption for a required one that is not given.
+    """
+    if cls.STRICT:
+        check_options(block, cls.option_names())
+    return {name: declaration.read(block, source) for name, declaration in cls.DECLARATIONS.items()}
+
+
+def take_values(cls: type[Declared], given: dict[str, Any]) -> dict[str, Any]:
+    """The same from Python keyword arguments."""
+    rest = dict(given)
+    values = {name: declaration.take(rest) for name, declaration in cls.DECLARATIONS.items()}
+    for name in rest:
+        raise InvalidOption(f"{cls.__name__} has no option '{name}'{_accepted(name, cls.option_names())}")
+    return values
+
+
+def check_options(block: Block, accepted: Sequence[str]) -> None:
+    """Raise InvalidOption for the first field of `block` that is neither `type` nor accepted."""
+    for name, field in block.fields().items():
+        if name != "type" and name not in accepted:
+            raise InvalidOption(f"unknown option{_accepted(name, accepted)}", field.where)
+
+
+def _accepted(name: str, accepted: Sequence[str]) -> str:
+    return f"{suggestion(name, accepted)} (accepted: {listing(accepted)})"
+
+
+def _is_list(kind: Any) -> bool:
+    return hasattr(kind, "__origin__")
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [word for item in value for word in _words(item)]

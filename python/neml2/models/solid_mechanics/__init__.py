@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Elasticity, plasticity and their relatives."""

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+"""Perzyna's power law of viscoplastic flow."""
+
+from __future__ import annotations
+
+from ...types import Scalar, gt, where
+from ..base import Model
+from ..declarations import Input, Output, Parameter
+from ..registry import register
+
+
+@register("PerzynaPlasticFlowRate")
+class PerzynaPlasticFlowRate(Model):
+    """gamma_rate = (f / eta)^n for f > 0, else 0."""
+
+    yield_function = Input(Scalar)
+    flow_rate = Output(Scalar)
+    reference_stress = Parameter(Scalar, name="eta", promotable=True)
+    exponent = Parameter(Scalar, name="n", promotable=True)
+
+    def forward(self, f: Scalar, eta: Scalar, n: Scalar) -> Scalar:
+        flows = gt(f, 0.0)
+        # The unused branch of `where` must have finite derivatives too, hence the power of 1 instead of that of f.
+        one = f * 0.0 + 1.0
+        return where(flows, (where(flows, f, one) / eta) ** n, one * 0.0)
