@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Errors and warnings about input files.
 
-Each class also derives from the builtin exception a caller would expect (`KeyError` for something that is not there,
-`ValueError` for something that makes no sense), so that no caller needs to know this module. The message names file,
-line, block and option where there are any, and the nearest known name where a name is unknown.
+Each class also derives from the builtin exception a caller would expect (`KeyError` for something that is
+not there, `ValueError` for something that makes no sense), so that no caller needs to know this module. The
+message names file, line, block and option where there are any, and the nearest known name where a name is
+unknown.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Reading input files: documents, declared options, the registry of types, objects built when they are needed."""
+"""Reading input files: documents, declared options, the registry of types, objects built when they are
+needed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Access to a parsed input file: blocks and fields that know where they stand.
 
-The text is parsed by `nmhit`; this module adds what it leaves open: line numbers that count from the first line of the
-file whatever is put before it, overrides that reach a block in any of several repeated sections, and errors with a
-place.
+The text is parsed by `nmhit`; this module adds what it leaves open: line numbers that count from the first
+line of the file whatever is put before it, overrides that reach a block in any of several repeated
+sections, and errors with a place.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class Document:
     def from_file(
         cls, path: str | os.PathLike, pre: Sequence[str] = (), post: Sequence[str] = ()
     ) -> Document:
-        """Parse the file at `path`. Raises FileNotFoundError, or InputSyntaxError for text that is not HIT."""
+        """Parse the file at `path`. Raises FileNotFoundError, or InputSyntaxError for text that is not
+        HIT."""
         path = Path(path)
         if not path.is_file():
             what = "is a folder, not an input file" if path.is_dir() else "no such input file"
@@ -135,7 +136,7 @@ class Document:
         """Parse `text`; `name` stands for the file in messages."""
         return cls(text, name, pre, post, lambda a, b: nmhit.parse_text(text, a, b))
 
-    # -- places ------------------------------------------------------------------------------------------------------
+    # -- places ----------------------------------------------------------------------------------------------
 
     def where(self, node: nmhit.Node, block: str = "", option: str = "") -> Where:
         return self._where(str(node.filename), node.line(), block, option)
@@ -168,7 +169,7 @@ class Document:
         texts = dict.fromkeys(m.message for m in messages)
         return InputSyntaxError("; ".join(texts), self._where(str(first.filename), first.line))
 
-    # -- sections ----------------------------------------------------------------------------------------------------
+    # -- sections --------------------------------------------------------------------------------------------
 
     def sections(self, name: str) -> Iterator[Block]:
         """Every top-level block called `name`, in file order."""

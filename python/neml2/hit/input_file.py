@@ -36,8 +36,8 @@ T = TypeVar("T")
 class InputFile:
     """Builds the objects of an input file when they are asked for.
 
-    An object is built once for each (section, name): two references to a block are the same object. Blocks nobody asks
-    for are neither built nor checked.
+    An object is built once for each (section, name): two references to a block are the same object. Blocks
+    nobody asks for are neither built nor checked.
     """
 
     def __init__(self, document: Document) -> None:
@@ -56,7 +56,7 @@ class InputFile:
         """The folder relative file names in options refer to."""
         return self.path.parent
 
-    # -- blocks ------------------------------------------------------------------------------------------------------
+    # -- blocks ----------------------------------------------------------------------------------------------
 
     def blocks(self, section: str) -> dict[str, Block]:
         """The blocks of a section by name, over all its occurrences; the first of a name counts."""
@@ -86,10 +86,11 @@ class InputFile:
         """The `type` of a block, without building it."""
         return self.block(section, name).require("type").text()
 
-    # -- objects -----------------------------------------------------------------------------------------------------
+    # -- objects ---------------------------------------------------------------------------------------------
 
     def get(self, section: str, name: str, where: Where | None = None) -> Any:
-        """The object of block [section/name], built now if it is not there yet; `where` is the place that asks."""
+        """The object of block [section/name], built now if it is not there yet; `where` is the place that
+        asks."""
         key = (section, name)
         if key in self._objects:
             return self._objects[key]
@@ -133,8 +134,8 @@ class InputFile:
         return self.get("Data", name)
 
     def typed_tensor(self, token: str, cls: type[T], where: Where | None = None) -> T:
-        """The value a token of an option stands for: a [Tensors] block of type `cls` (or a raw tensor, which is
-        wrapped), or a number where `cls` is Scalar."""
+        """The value a token of an option stands for: a [Tensors] block of type `cls` (or a raw tensor,
+        which is wrapped), or a number where `cls` is Scalar."""
         from .tensors import as_number, as_typed
 
         number = as_number(token)
@@ -152,7 +153,7 @@ class InputFile:
             raise TensorError(f"'{token}' is not {wanted}{hint}", where)
         return as_typed(self.get("Tensors", token, where), cls, token, where)
 
-    # -- the file's own settings -------------------------------------------------------------------------------------
+    # -- the file's own settings -----------------------------------------------------------------------------
 
     @property
     def settings(self) -> Settings:
@@ -177,8 +178,8 @@ class InputFile:
         for section in ("Models", "Tensors"):
             near = nearest(token, self.names(section), cutoff=0.8)
             if near is not None and not self.mentions(token, besides=where):
-                text = f"'{token}' is taken as the name of an input variable; did you mean '{near}' in [{section}]?"
-                _warn(f"{where}: {text}")
+                hint = f"did you mean '{near}' in [{section}]?"
+                _warn(f"{where}: '{token}' is taken as the name of an input variable; {hint}")
                 return
 
     def __deepcopy__(self, memo: dict) -> InputFile:
@@ -200,7 +201,8 @@ def load_input(
 ) -> InputFile:
     """Read an input file. `pre` snippets are put before its text, `post` and `additional_args` after it.
 
-    Overrides are written `Models/elasticity/E:=210000`. Raises FileNotFoundError, and InputSyntaxError with the place.
+    Overrides are written `Models/elasticity/E:=210000`. Raises FileNotFoundError, and InputSyntaxError with
+    the place.
     """
     return InputFile(Document.from_file(path, list(pre), [*post, *additional_args]))
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Base of what an input file builds: solvers, systems, drivers, data. Models have their own (neml2.models.Model)."""
+"""Base of what an input file builds: solvers, systems, drivers, data. Models have their own
+(neml2.models.Model)."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class Configured(Declared):
     block: Block | None
 
     def setup(self) -> None:
-        """Check and complete the object once all options are set. Overridden where there is something to do."""
+        """Check and complete the object once all options are set. Overridden where there is something to
+        do."""
 
     def where(self, option: str = "") -> Where:
         """The place of this object's block, or of one of its options."""
@@ -33,7 +35,8 @@ class Configured(Declared):
         return Where(block=self.name or type(self).__name__, option=option)
 
     def error(self, text: str, option: str = "", kind: type[InputError] = InvalidOption) -> InputError:
-        """An error to raise about this object, or one of its options, that names the place in the input file."""
+        """An error to raise about this object, or one of its options, that names the place in the input
+        file."""
         return kind(text, self.where(option))
 
 

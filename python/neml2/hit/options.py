@@ -6,8 +6,8 @@
         abs_tol: float = Option(float, 1e-10)
         linear_solver = Reference("Solvers", default=None)
 
-An attribute with a trailing underscore stands for an option whose name is a Python keyword (`from_` is option `from`).
-On an instance the attribute holds the value.
+An attribute with a trailing underscore stands for an option whose name is a Python keyword (`from_` is
+option `from`). On an instance the attribute holds the value.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Declaration:
 
 
 class OptionDeclaration(Declaration):
-    """A plain value: bool, int, float, str, Path (relative to the input file's folder), or a list of these."""
+    """A plain value: bool, int, float, str, Path (relative to the input file's folder), or a list of
+    these."""
 
     def __init__(self, kind: Any, default: Any = REQUIRED, *, choices: Sequence[str] | None = None) -> None:
         self.kind = kind
@@ -125,7 +126,8 @@ class OptionDeclaration(Declaration):
 
 
 class OptionFamilyDeclaration(Declaration):
-    """Several options whose names differ in one word, e.g. `prescribed_{}_names` over types; a dict word -> value."""
+    """Several options whose names differ in one word, e.g. `prescribed_{}_names` over types; a dict word ->
+    value."""
 
     def __init__(self, pattern: str, kind: Any, words: Iterable[str], default: Any = REQUIRED) -> None:
         self.pattern, self.kind, self.words, self.default = pattern, kind, tuple(words), default
@@ -193,7 +195,8 @@ class TensorDeclaration(Declaration):
 
 
 def Option(kind: Any, default: Any = REQUIRED, *, choices: Sequence[str] | None = None) -> Any:
-    """Declare a plain option. `kind`: bool, int, float, str, pathlib.Path, list[...] or list[list[...]] of these."""
+    """Declare a plain option. `kind`: bool, int, float, str, pathlib.Path, list[...] or list[list[...]] of
+    these."""
     return OptionDeclaration(kind, default, choices=choices)
 
 
@@ -203,7 +206,8 @@ def OptionFamily(pattern: str, kind: Any, words: Iterable[str], default: Any = R
 
 
 def Reference(section: str, default: Any = REQUIRED, *, many: bool = False) -> Any:
-    """Declare a reference to a block of `section` (a list of them with `many`); the attribute holds the object."""
+    """Declare a reference to a block of `section` (a list of them with `many`); the attribute holds the
+    object."""
     return ReferenceDeclaration(section, default, many=many)
 
 
@@ -242,7 +246,8 @@ class Declared:
 def read_values(cls: type[Declared], block: Block, source: InputFile) -> dict[str, Any]:
     """The value of every declaration of `cls` by attribute name, read from `block`.
 
-    Raises InvalidOption for an option that is not declared, MissingOption for a required one that is not given.
+    Raises InvalidOption for an option that is not declared, MissingOption for a required one that is not
+    given.
     """
     if cls.STRICT:
         check_options(block, cls.option_names())

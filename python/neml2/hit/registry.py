@@ -24,8 +24,8 @@ ENTRY_POINTS = "neml2.models"
 
 
 class Registry:
-    """The types of one section. `packages` are searched for modules that register some; `homes` name a type's module
-    that must not be imported unless that very type is asked for."""
+    """The types of one section. `packages` are searched for modules that register some; `homes` name a
+    type's module that must not be imported unless that very type is asked for."""
 
     def __init__(self, section: str, packages: tuple[str, ...], homes: dict[str, str] | None = None) -> None:
         self.section = section
@@ -115,7 +115,8 @@ def register(*names: str) -> Callable[[C], C]:
 
 
 def load_extension(path: str | os.PathLike) -> Any:
-    """Import the Python file at `path`, whose `@register` decorators make its types known. Returns the module.
+    """Import the Python file at `path`, whose `@register` decorators make its types known. Returns the
+    module.
 
     A file that was loaded before is not loaded again. Raises FileNotFoundError.
     """

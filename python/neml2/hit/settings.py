@@ -26,14 +26,16 @@ _BOOL = {
 
 @dataclass(frozen=True)
 class BatchShape:
-    """`dynamic`: a hint for compiling. `sub_batch`: the declared sub-batch shape, None where none is declared."""
+    """`dynamic`: a hint for compiling. `sub_batch`: the declared sub-batch shape, None where none is
+    declared."""
 
     dynamic: tuple[int, ...]
     sub_batch: tuple[int, ...] | None = None
 
 
 class Settings:
-    """`batch_shapes`: one BatchShape for each declared variable. `uniform`: one for all. `dynamic_batch`: or None."""
+    """`batch_shapes`: one BatchShape for each declared variable. `uniform`: one for all. `dynamic_batch`:
+    or None."""
 
     def __init__(self, block: Block | None) -> None:
         self.batch_shapes: dict[str, BatchShape] = {}
@@ -78,7 +80,8 @@ class Settings:
                 raise InvalidOption(text, self.where[name])
 
     def batch_shape(self, variable: str) -> BatchShape | None:
-        """What is declared for a variable: under its name, its base name, another lag, or for all variables."""
+        """What is declared for a variable: under its name, its base name, another lag, or for all
+        variables."""
         base = base_name(variable)
         for name in (variable, base):
             if name in self.batch_shapes:

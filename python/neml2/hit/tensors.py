@@ -47,7 +47,8 @@ def as_typed(value: Any, cls: Any, name: str, where: Where | None) -> Any:
 class PythonTensor:
     """`expr`: one Python expression, or statements that leave their value in the variable `result`.
 
-    Names mean, in this order: `torch`, `math`, `np` and what neml2.types exports; other [Tensors] blocks; builtins.
+    Names mean, in this order: `torch`, `math`, `np` and what neml2.types exports; other [Tensors] blocks;
+    builtins.
     """
 
     SECTION = "Tensors"
@@ -76,7 +77,8 @@ class PythonTensor:
 
 
 def _dedent(text: str) -> tuple[str, int]:
-    """Without the common indentation of lines 2 to n and without outer blank lines; how many lines went in front."""
+    """Without the common indentation of lines 2 to n and without outer blank lines; how many lines went in
+    front."""
     first, _, rest = text.partition("\n")
     lines = [first.lstrip(), *textwrap.dedent(rest).split("\n")]
     offset = next((i for i, line in enumerate(lines) if line.strip()), 0)
@@ -120,9 +122,11 @@ class _Scope(dict):
 
 
 class _CSVTensor:
-    """`csv_file`: comma-separated, one header row. Either `variable`, the prefix of the columns, or `column_names`.
+    """`csv_file`: comma-separated, one header row. Either `variable`, the prefix of the columns, or
+    `column_names`.
 
-    The value has shape (rows, *base), float64, as it stands in the file: no factor is applied to shear columns.
+    The value has shape (rows, *base), float64, as it stands in the file: no factor is applied to shear
+    columns.
     """
 
     SECTION = "Tensors"

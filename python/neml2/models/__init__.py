@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Material models: one small class each, grouped by physics. Their modules are imported when a type is asked for."""
+"""Material models: one small class each, grouped by physics. Their modules are imported when a type is
+asked for."""
 
 from __future__ import annotations
 

@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 class Model(torch.nn.Module, Configured):
     """A function from input variables and parameters to output variables, for any batch of material points.
 
-    A subclass declares its variables and parameters as class attributes and writes `forward`, which receives the
-    inputs in declared order, then the parameters in declared order, as typed values: None for an optional input that
-    is left out, a tuple for a list. It returns one typed value, or a tuple in the order of the outputs.
+    A subclass declares its variables and parameters as class attributes and writes `forward`, which
+    receives the inputs in declared order, then the parameters in declared order, as typed values: None for
+    an optional input that is left out, a tuple for a list. It returns one typed value, or a tuple in the
+    order of the outputs.
 
     Attributes:
         name: the block's name.
-        input_spec, output_spec: variable name -> type, in order. Parameters that are input variables come last.
-        providers: models that compute such parameters; a ComposedModel includes them by itself.
+        input_spec, output_spec: variable name -> type, in order. Parameters that are input variables come
+        last. providers: models that compute such parameters; a ComposedModel includes them by itself.
     """
 
     SECTION = "Models"
@@ -57,7 +58,7 @@ class Model(torch.nn.Module, Configured):
         model._configure(block.name, read_values(cls, block, source), source, block)
         return model
 
-    # -- building ----------------------------------------------------------------------------------------------------
+    # -- building --------------------------------------------------------------------------------------------
 
     def _configure(
         self, name: str, values: dict[str, Any], source: InputFile | None, block: Block | None
@@ -109,7 +110,7 @@ class Model(torch.nn.Module, Configured):
     def _add_input(self, name: str, type_: type, option: str) -> None:
         known = self.input_spec.setdefault(name, type_)
         if known is not type_:
-            text = f"'{name}' would be a {type_.__name__} here, but is a {known.__name__} input of this model already"
+            text = f"'{name}' cannot be a {type_.__name__} here: it is a {known.__name__} input of this model"
             raise self.error(text, option)
 
     def _set_parameters(self, values: dict[str, Any]) -> None:
@@ -137,10 +138,11 @@ class Model(torch.nn.Module, Configured):
         """All parameters of this very model, in the order `forward` receives them."""
         return [slot for _, slots in self._parameter_slots for slot in slots]
 
-    # -- evaluating --------------------------------------------------------------------------------------------------
+    # -- evaluating ------------------------------------------------------------------------------------------
 
     def evaluate(self, state: Mapping[str, TensorWrapper]) -> dict[str, TensorWrapper]:
-        """The outputs by variable name, from the inputs in `state` by variable name. `state` is not written to."""
+        """The outputs by variable name, from the inputs in `state` by variable name. `state` is not written
+        to."""
         try:
             arguments: list[Any] = []
             for variable in self._inputs:
@@ -168,8 +170,8 @@ class Model(torch.nn.Module, Configured):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate with inputs given in the order of `input_spec`, or by name; typed values or raw tensors.
 
-        Returns the output, or a tuple of them in the order of `output_spec`. Raises TypeError for a missing, unknown
-        or wrongly typed input, ValueError for a wrong trailing shape.
+        Returns the output, or a tuple of them in the order of `output_spec`. Raises TypeError for a
+        missing, unknown or wrongly typed input, ValueError for a wrong trailing shape.
         """
         values = tuple(self.evaluate(self.bind(args, kwargs)).values())
         return values[0] if len(values) == 1 else values
@@ -209,17 +211,20 @@ class Model(torch.nn.Module, Configured):
         return type_(data)
 
     def jvp(self, inputs: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[dict, dict]:
-        """Outputs, and their derivative in the direction `tangents` (inputs left out stay as they are), by name."""
+        """Outputs, and their derivative in the direction `tangents` (inputs left out stay as they are), by
+        name."""
         return jvp(self, self.bind((), inputs), tangents)
 
     def jacobian(self, inputs: Mapping[str, Any]) -> tuple[dict, dict[str, dict[str, torch.Tensor]]]:
-        """Outputs by name, and `J[output][input]` of shape (*B, *out_base, *in_base), B the batch shape of the inputs.
+        """Outputs by name, and `J[output][input]` of shape (*B, *out_base, *in_base), B the batch shape of
+        the inputs.
 
-        Where values have sub-batch axes these stand before the base axes: (*B, *out_sub, *out_base, *in_sub, *in_base).
+        Where values have sub-batch axes these stand before the base axes: (*B, *out_sub, *out_base,
+        *in_sub, *in_base).
         """
         return jacobian(self, self.bind((), inputs))
 
-    # -- looks -------------------------------------------------------------------------------------------------------
+    # -- looks -----------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         label = f"'{self.name}': " if self.name else ""
@@ -229,7 +234,8 @@ class Model(torch.nn.Module, Configured):
         return {**self.__dict__, "source": None, "block": None}
 
     def add_child(self, model: torch.nn.Module, name: str, fallback: str) -> None:
-        """Register a child under its block's name, which then stands in the qualified names of its parameters."""
+        """Register a child under its block's name, which then stands in the qualified names of its
+        parameters."""
         usable = name.isidentifier() and not hasattr(self, name)
         self.add_module(name if usable else fallback, model)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..errors import InvalidModel
@@ -18,8 +19,9 @@ from .registry import register
 class ComposedModel(Model):
     """Evaluates its children one after the other, each output being an input of the children after it.
 
-    Inputs are the variables some child reads before any child provides them. Outputs are the provided variables no
-    later child reads, and `additional_outputs`. Models that provide promoted parameters join by themselves.
+    Inputs are the variables some child reads before any child provides them. Outputs are the provided
+    variables no later child reads, and `additional_outputs`. Models that provide promoted parameters join
+    by themselves.
 
     Attributes:
         children_in_order: the children in the order they run.
@@ -71,7 +73,8 @@ class ComposedModel(Model):
 
 
 def with_providers(listed: Sequence[Model]) -> list[Model]:
-    """The listed models, each once, and after them the providers of their promoted parameters, transitively."""
+    """The listed models, each once, and after them the providers of their promoted parameters,
+    transitively."""
     found = list(dict.fromkeys(listed))
     for model in found:
         found += [provider for provider in model.providers if provider not in found]
@@ -79,10 +82,11 @@ def with_providers(listed: Sequence[Model]) -> list[Model]:
 
 
 def in_order(models: Sequence[Model]) -> list[Model]:
-    """Models so that each runs after those it reads from; those that are ready first, in listed order, run first.
+    """Models so that each runs after those it reads from; those that are ready first, in listed order, run
+    first.
 
-    Raises InvalidModel where two models of equal priority provide a variable, or models depend on each other in a
-    circle.
+    Raises InvalidModel where two models of equal priority provide a variable, or models depend on each
+    other in a circle.
     """
     providers = _providers(models)
     before: list[set[int]] = [set() for _ in models]
@@ -93,7 +97,7 @@ def in_order(models: Sequence[Model]) -> list[Model]:
                 chain = chain[: chain.index(index)]
             before[index].update(chain)
     for chain in providers.values():
-        for earlier, later in zip(chain, chain[1:], strict=False):
+        for earlier, later in pairwise(chain):
             before[later].add(earlier)
     waiting = [set(names) for names in before]
     queue = deque(i for i, names in enumerate(waiting) if not names)
@@ -136,7 +140,7 @@ def _circle(models: Sequence[Model], before: list[set[int]], stuck: set[int]) ->
             break
         path.append(step)
     parts = [_label(models[circle[0]])]
-    for left, right in zip(circle, circle[1:], strict=False):
+    for left, right in pairwise(circle):
         shared = [name for name in models[left].output_spec if name in models[right].input_spec]
         parts.append(f"-[{', '.join(shared)}]-> {_label(models[right])}")
     return "models depend on each other in a circle: " + " ".join(parts)

@@ -56,8 +56,8 @@ class T:
 
 @dataclass
 class Variable:
-    """An input or output of one model. `name` is None for an optional input that is left out, and a tuple of names
-    for a list of inputs."""
+    """An input or output of one model. `name` is None for an optional input that is left out, and a tuple
+    of names for a list of inputs."""
 
     attribute: str
     type: type
@@ -247,8 +247,9 @@ def Input(
 ) -> Any:
     """Declare an input variable, called `default` or like the attribute unless the option names another.
 
-    `optional`: left out unless the option names it; `forward` receives None. `derived`: pattern of a name that follows
-    other variables', e.g. `"{variable}~1"`; it has no option of its own but the one `override` names.
+    `optional`: left out unless the option names it; `forward` receives None. `derived`: pattern of a name
+    that follows other variables', e.g. `"{variable}~1"`; it has no option of its own but the one `override`
+    names.
     """
     return InputDeclaration(type_, default, optional, derived, override)
 
@@ -259,15 +260,16 @@ def Inputs(type_: type, default: Any = REQUIRED) -> Any:
 
 
 def Output(type_: type, default: Any = None, *, derived: str | None = None, rename: str | None = None) -> Any:
-    """Declare an output variable; `default` may be BLOCK_NAME, `rename` is the option that names a derived output."""
+    """Declare an output variable; `default` may be BLOCK_NAME, `rename` is the option that names a derived
+    output."""
     return OutputDeclaration(type_, default, derived, rename)
 
 
 def Parameter(
     type_: type, default: Any = REQUIRED, *, name: str | None = None, promotable: bool = False
 ) -> Any:
-    """Declare a parameter, registered as `name` or like the attribute. `promotable`: may be an input variable instead,
-    namely the output of another model, or any variable."""
+    """Declare a parameter, registered as `name` or like the attribute. `promotable`: may be an input
+    variable instead, namely the output of another model, or any variable."""
     return ParameterDeclaration(type_, default, name, promotable)
 
 

@@ -54,8 +54,8 @@ def jvp(model: Model, state: State, tangents: Mapping[str, Any]) -> tuple[State,
 
 
 def jacobian(model: Model, state: State) -> tuple[State, dict[str, dict[str, torch.Tensor]]]:
-    """Outputs and all blocks. One column of a block is the response to a unit change of one component at all points,
-    which is the derivative at each point because points do not influence each other."""
+    """Outputs and all blocks. One column of a block is the response to a unit change of one component at
+    all points, which is the derivative at each point because points do not influence each other."""
     outputs = model.evaluate(state)
     batch = torch.broadcast_shapes(*(dynamic_shape(v) for v in [*state.values(), *outputs.values()]))
     blocks: dict[str, dict[str, torch.Tensor]] = {name: {} for name in outputs}
@@ -70,7 +70,8 @@ def jacobian(model: Model, state: State) -> tuple[State, dict[str, dict[str, tor
 
 
 def _columns(model: Model, state: State, name: str) -> dict[str, torch.Tensor]:
-    """The derivative of each output with respect to each component of an input, components on a leading axis."""
+    """The derivative of each output with respect to each component of an input, components on a leading
+    axis."""
     data = state[name].data
     point = data.shape[len(dynamic_shape(state[name])) :]
     count = math.prod(point)

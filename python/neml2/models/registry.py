@@ -15,7 +15,8 @@ C = TypeVar("C", bound=type)
 
 
 def register_family(pattern: str, types: Iterable[type]) -> Callable[[C], C]:
-    """Class decorator: register one subclass for each tensor type, `{T}` in the name standing for the type's name.
+    """Class decorator: register one subclass for each tensor type, `{T}` in the name standing for the
+    type's name.
 
     Declarations that use the placeholder `T` get the type; methods find it as `self.TYPE`.
     """
@@ -36,7 +37,8 @@ def register_family(pattern: str, types: Iterable[type]) -> Callable[[C], C]:
 
 
 def find(name: str) -> type:
-    """The model class registered under `name`. Raises UnknownType (a KeyError) that names the nearest ones."""
+    """The model class registered under `name`. Raises UnknownType (a KeyError) that names the nearest
+    ones."""
     return REGISTRIES["Models"].lookup(name)
 
 

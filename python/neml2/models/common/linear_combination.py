@@ -13,7 +13,8 @@ from ..registry import register_family
 
 @register_family("{T}LinearCombination", (Scalar, SR2))
 class LinearCombination(Model):
-    """to = sum_i w_i from_i + offset; one weight stands for all. The offset is added to every stored component."""
+    """to = sum_i w_i from_i + offset; one weight stands for all. The offset is added to every stored
+    component."""
 
     from_ = Inputs(T)
     to = Output(T)

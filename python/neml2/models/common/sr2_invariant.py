@@ -14,7 +14,8 @@ FACTORS = {"VONMISES": 3.0 / 2.0, "EFFECTIVE_STRAIN": 2.0 / 3.0}
 
 @register("SR2Invariant")
 class SR2Invariant(Model):
-    """VONMISES: sqrt(3/2 S:S + eps); EFFECTIVE_STRAIN: sqrt(2/3 S:S + eps); I1: the trace. S is the deviator."""
+    """VONMISES: sqrt(3/2 S:S + eps); EFFECTIVE_STRAIN: sqrt(2/3 S:S + eps); I1: the trace. S is the
+    deviator."""
 
     tensor = Input(SR2)
     invariant = Output(Scalar)

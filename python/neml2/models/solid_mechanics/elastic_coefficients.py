@@ -22,8 +22,8 @@ REGISTERED = {
 
 
 class CoefficientsDeclaration(ParameterDeclaration):
-    """`sets`: the combinations of types that are accepted. `forward` receives the values in the order of the set;
-    the model finds the registered names in `coefficient_names`."""
+    """`sets`: the combinations of types that are accepted. `forward` receives the values in the order of
+    the set; the model finds the registered names in `coefficient_names`."""
 
     def __init__(self, *sets: tuple[str, ...]) -> None:
         super().__init__(Scalar, None, None, True)

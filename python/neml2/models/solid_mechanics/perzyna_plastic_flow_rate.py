@@ -20,6 +20,5 @@ class PerzynaPlasticFlowRate(Model):
 
     def forward(self, f: Scalar, eta: Scalar, n: Scalar) -> Scalar:
         flows = gt(f, 0.0)
-        # The unused branch of `where` must have finite derivatives too, hence the power of 1 instead of that of f.
-        one = f * 0.0 + 1.0
-        return where(flows, (where(flows, f, one) / eta) ** n, one * 0.0)
+        # A branch that is not taken must have finite derivatives too, so the power is of 1 there, not of f.
+        return where(flows, (where(flows, f, 1.0) / eta) ** n, 0.0)
