@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Bringing operands to a common sub-batch rank.
 
-Shapes are ``(*dynamic_batch, *sub_batch, *base)``. Before two values broadcast, the one with fewer sub-batch axes gets
-size-1 axes at the front of its sub-batch region, so that a global ``(B, 6)`` meets a per-site ``(B, G, 6)`` as
-``(B, 1, 6)``.
+Shapes are ``(*dynamic_batch, *sub_batch, *base)``. Before two values broadcast, the one with fewer
+sub-batch axes gets size-1 axes at the front of its sub-batch region, so that a global ``(B, 6)`` meets a
+per-site ``(B, G, 6)`` as ``(B, 1, 6)``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 
 def insert_axes(data: torch.Tensor, axis: int, count: int) -> torch.Tensor:
-    """Insert `count` size-1 axes at `axis` (counted from the left for axis >= 0, as in ``torch.unsqueeze`` otherwise)."""
+    """Insert `count` size-1 axes at `axis`, which counts as in ``torch.unsqueeze``."""
     for _ in range(count):
         data = data.unsqueeze(axis)
     return data

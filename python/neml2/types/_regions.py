@@ -190,7 +190,8 @@ def _expand_index(index: Any, ndim: int, split: int) -> tuple[tuple[Any, ...], i
     counts = [0, 0]
     position = 0
     for item in items:
-        counts[position >= split] += _produced(item)
+        # A new axis on the border belongs to the left.
+        counts[position > split or (position == split and item is not None)] += _produced(item)
         position += _consumed(item)
     return tuple(items), counts[0], counts[1]
 

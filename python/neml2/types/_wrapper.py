@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The typed value: a torch tensor, its sub-batch rank and the arithmetic all types share.
 
-Nothing here validates inside an operation: an operation costs the torch calls it stands for and one small object, and
-a trace of it contains those torch calls only.
+Nothing here validates inside an operation: an operation costs the torch calls it stands for and one small
+object, and a trace of it contains those torch calls only.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class TensorWrapper:
         """Wrap raw data whose trailing axes are the base axes.
 
         Args:
-            data: tensor, value of the same type, or number/nested list/array (float64 unless `dtype` says otherwise).
+            data: tensor, value of the same type, or number/list/array (float64 unless `dtype` is given).
             sub_batch_ndim: number of trailing batch axes that are sub-batch; default 0, or that of `data`.
 
         Raises:
             TypeError: `data` is a value of another type.
-            ValueError: the trailing axes are not the base shape, there are fewer batch axes than `sub_batch_ndim`, or
-                `sub_batch_ndim` contradicts that of `data`.
+            ValueError: the trailing axes are not the base shape, there are fewer batch axes than
+                `sub_batch_ndim`, or `sub_batch_ndim` contradicts that of `data`.
         """
         if isinstance(data, TensorWrapper):
             data, sub_batch_ndim = self._unwrap(data, sub_batch_ndim)
@@ -86,8 +86,8 @@ class TensorWrapper:
             raise TypeError(f"cannot wrap a {type(value).__name__} as {name}; convert it or pass its .data")
         if sub_batch_ndim is not None and sub_batch_ndim != value.sub_batch_ndim:
             raise ValueError(
-                f"{name} has sub_batch_ndim={value.sub_batch_ndim}, which contradicts sub_batch_ndim={sub_batch_ndim}; "
-                "use .sub_batch.retag(n) to change it"
+                f"{name} has sub_batch_ndim={value.sub_batch_ndim}, which contradicts sub_batch_ndim="
+                f"{sub_batch_ndim}; use .sub_batch.retag(n) to change it"
             )
         return value.data, value.sub_batch_ndim
 
@@ -97,12 +97,13 @@ class TensorWrapper:
             raise ValueError(
                 f"{name} needs trailing axes {self.BASE_SHAPE}, got data of shape {tuple(shape)}"
             )
-        if n < 0 or n > len(shape) - r:
+        # A value without batch axes may carry any tag: it broadcasts over all sites.
+        if n < 0 or 0 < len(shape) - r < n:
             raise ValueError(
                 f"{name} of shape {tuple(shape)} has {len(shape) - r} batch axes, not sub_batch_ndim={n}"
             )
 
-    # Building results -----------------------------------------------------------------------------------------------
+    # Building results -----------------------------------------------------------------------------
 
     @classmethod
     def _wrap(cls: type[W], data: torch.Tensor, sub_batch_ndim: int = 0) -> W:
@@ -126,7 +127,7 @@ class TensorWrapper:
     def _from_context(cls: type[W], data: Any, context: Any) -> W:
         return cls._wrap(data, context)
 
-    # Shape ----------------------------------------------------------------------------------------------------------
+    # Shape ----------------------------------------------------------------------------------------
 
     @property
     def shape(self) -> torch.Size:
@@ -190,7 +191,8 @@ class TensorWrapper:
         """The same data with its last `n` batch axes declared sub-batch."""
         if n < 0 or n > self.batch_ndim:
             raise ValueError(
-                f"{type(self).__name__} of shape {tuple(self.shape)} has {self.batch_ndim} batch axes, not {n}"
+                f"{type(self).__name__} of shape {tuple(self.shape)} has {self.batch_ndim} batch axes, "
+                f"not sub_batch_ndim={n}"
             )
         return self._make(self.data, n)
 
@@ -213,7 +215,7 @@ class TensorWrapper:
             f"the truth value of a {type(self).__name__} is not defined; select with neml2.types.where"
         )
 
-    # Arithmetic: elementwise on the storage ---------------------------------------------------------------------------
+    # Arithmetic: elementwise on the storage -------------------------------------------------------
 
     def __add__(self: W, other: Any) -> W:
         if other.__class__ is self.__class__ and other.sub_batch_ndim == self.sub_batch_ndim:
@@ -336,7 +338,8 @@ class PrimitiveTensor(TensorWrapper):
 
 
 def combine(op: Callable[[Any, Any], torch.Tensor], a: TensorWrapper, b: Any) -> Any:
-    """`op` on the storage of two operands after sub-batch alignment; NotImplemented for types that do not combine.
+    """`op` on the storage of two operands after sub-batch alignment; NotImplemented for types that do not
+    combine.
 
     A Scalar meets every stored component of the other operand, a number likewise.
     """

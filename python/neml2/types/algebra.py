@@ -26,7 +26,7 @@ _ROOT2 = sqrt(2.0)
 _INV_ROOT2 = sqrt(0.5)
 
 
-# Parts --------------------------------------------------------------------------------------------------------------
+# Parts --------------------------------------------------------------------------------------------
 
 
 def tr(a: SR2 | R2) -> Scalar:
@@ -114,7 +114,7 @@ def _matrix(entries: list[torch.Tensor]) -> torch.Tensor:
     return data.reshape(*data.shape[:-1], 3, 3)
 
 
-# Products and norms -------------------------------------------------------------------------------------------------
+# Products and norms -------------------------------------------------------------------------------
 
 
 def inner(a: W, b: W) -> Scalar:
@@ -125,7 +125,7 @@ def inner(a: W, b: W) -> Scalar:
 
 
 def norm(a: TensorWrapper, eps: float = 0.0) -> Scalar:
-    """``sqrt(sum of squares over the base + eps)``; `eps` enters unsquared. With eps = 0 the derivative at 0 is 0."""
+    """``sqrt(sum of squares over the base + eps)``, `eps` unsquared; without it the derivative at 0 is 0."""
     square = _sum_base(a.data * a.data, a.base_ndim)
     return Scalar._wrap(_root(square) if eps == 0.0 else torch.sqrt(square + eps), a.sub_batch_ndim)
 
@@ -188,7 +188,7 @@ def _root(square: torch.Tensor) -> torch.Tensor:
     return torch.where(zero, 0.0, torch.sqrt(torch.where(zero, 1.0, square)))
 
 
-# Determinant and inverse --------------------------------------------------------------------------------------------
+# Determinant and inverse --------------------------------------------------------------------------
 
 
 def det(a: R2 | SR2) -> Scalar:
@@ -222,7 +222,7 @@ def _cofactors_mandel(a: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor
     return normal + shear, a0 * normal[0] + (a4 * shear[1] + a5 * shear[2]) / 2.0
 
 
-# Components ---------------------------------------------------------------------------------------------------------
+# Components ---------------------------------------------------------------------------------------
 
 
 def vec_component(v: Vec, i: int) -> Scalar:

@@ -55,8 +55,8 @@ macaulay = _elementwise(
 def pow(a: Any, b: Any) -> Any:
     """``a ** b`` with a number or a Scalar as exponent.
 
-    With a Scalar exponent, both derivatives are finite where the base is zero: that to the exponent is 0, that to the
-    base is 1 for an exponent of one and 0 otherwise.
+    With a Scalar exponent, both derivatives are finite where the base is zero: that to the exponent is 0,
+    that to the base is 1 for an exponent of one and 0 otherwise.
     """
     if not isinstance(b, TensorWrapper):
         return a._make(torch.pow(a.data, b), a.sub_batch_ndim)
@@ -80,7 +80,7 @@ def opaque_pow(a: Any, b: Any) -> Any:
 
 
 def clamp(a: W, lo: Any = None, hi: Any = None) -> W:
-    """Limit to ``[lo, hi]``, numbers or Scalars; the derivative to `a` is 1 inside, bounds included, and 0 outside."""
+    """Limit to ``[lo, hi]``, numbers or Scalars; the derivative to `a` is 1 inside and 0 outside."""
     if not isinstance(lo, TensorWrapper) and not isinstance(hi, TensorWrapper):
         return a._make(torch.clamp(a.data, lo, hi), a.sub_batch_ndim)
     if lo is not None:
@@ -112,12 +112,12 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where `condition` holds, `b` elsewhere.
 
     Args:
-        condition: boolean Scalar (one decision per value), boolean value of the type of `a` (one per component) or a
-            raw boolean tensor that broadcasts against the data.
+        condition: boolean Scalar (one decision per value), boolean value of the type of `a` (one per
+            component) or a raw boolean tensor that broadcasts against the data.
         a, b: values of one type, of which one may be a Scalar or a number.
 
-    Both branches are evaluated; a branch that is not finite where it is not taken poisons derivatives, so keep its
-    argument in range with an inner `where`.
+    Both branches are evaluated; a branch that is not finite where it is not taken poisons derivatives, so
+    keep its argument in range with an inner `where`.
     """
     typed = [v for v in (a, b) if isinstance(v, TensorWrapper)]
     result = next((v for v in typed if not v.is_scalar), typed[0] if typed else condition)

@@ -24,8 +24,8 @@ class SR2(PrimitiveTensor):
     def fill(cls, *components: Any, dtype: torch.dtype | None = None, device: Any = None) -> SR2:
         """From tensor components, numbers (torch's default dtype) or Scalars.
 
-        ``fill(a)`` is a I, ``fill(a, b, c)`` is diagonal, ``fill(xx, yy, zz, yz, xz, xy)`` is general; shears are
-        multiplied by sqrt2 on storage.
+        ``fill(a)`` is a I, ``fill(a, b, c)`` is diagonal, ``fill(xx, yy, zz, yz, xz, xy)`` is general;
+        shears are multiplied by sqrt2 on storage.
 
         Raises:
             ValueError: any other number of components.

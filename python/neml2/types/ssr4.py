@@ -13,7 +13,7 @@ from .sr2 import SR2
 
 
 class SSR4(PrimitiveTensor):
-    """Minor-symmetric fourth-order tensor, ``(6, 6)`` in Mandel weights: its contraction with an SR2 is ``C @ A``."""
+    """Minor-symmetric fourth-order tensor, ``(6, 6)`` in Mandel weights: C:A is ``C @ A``."""
 
     __slots__ = ()
     BASE_SHAPE = (6, 6)

@@ -11,7 +11,7 @@ from ._wrapper import PrimitiveTensor
 
 
 class WR2(PrimitiveTensor):
-    """Skew tensor ``W = [[0, -w2, w1], [w2, 0, -w0], [-w1, w0, 0]]`` stored as its axial vector ``[w0, w1, w2]``."""
+    """Skew tensor ``[[0, -w2, w1], [w2, 0, -w0], [-w1, w0, 0]]`` stored as ``[w0, w1, w2]``."""
 
     __slots__ = ()
     BASE_SHAPE = (3,)
