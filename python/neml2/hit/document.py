@@ -73,14 +73,12 @@ class Block:
         self.where = document.where(node, path)
 
     def fields(self) -> dict[str, Field]:
-        return {
-            node.path(): Field(self.document, node, self.path)
-            for node in self.node.children(nmhit.NodeType.Field)
-        }
+        nodes = {node.path(): node for node in self.node.children(nmhit.NodeType.Field)}
+        nodes.update(self.document.overrides.get(self.path, {}))
+        return {name: Field(self.document, node, self.path) for name, node in nodes.items()}
 
     def field(self, name: str) -> Field | None:
-        node = next((n for n in self.node.children(nmhit.NodeType.Field) if n.path() == name), None)
-        return None if node is None else Field(self.document, node, self.path)
+        return self.fields().get(name)
 
     def require(self, name: str) -> Field:
         found = self.field(name)
@@ -109,7 +107,6 @@ class Document:
         self._pre_lines = sum(snippet.count("\n") + 1 for snippet in pre)
         self._file_lines = text.count("\n") + 1
         self._lines = "\n".join([*pre, text, *post]).split("\n")
-        self._main: str | None = None
         try:
             self.root: nmhit.Root = parse(list(pre), list(post))
         except nmhit.Error as error:
@@ -161,6 +158,12 @@ class Document:
         text = self._lines[node.line() - 1]
         return any(_OVERRIDE.match(text, m.end()) for m in re.finditer(re.escape(node.path()), text))
 
+    def _comes_after(self, node: nmhit.Node) -> bool:
+        """Whether the field stands in a `post` snippet, or was written with `:=`."""
+        return self._is_override(node) or (
+            self._is_own(node) and node.line() > self._pre_lines + self._file_lines
+        )
+
     def _syntax_error(self, error: nmhit.Error) -> InputSyntaxError:
         messages = getattr(error, "messages", None) or []
         if not messages:
@@ -186,10 +189,11 @@ class Document:
         return found
 
     def _apply_overrides(self) -> None:
-        """Move fields that override a block of an earlier repeated section to that block.
+        """Find fields that override a block of an earlier repeated section.
 
         The parser puts `Models/a/v := 1` into the last [Models] section even where an earlier one holds `a`.
         """
+        self.overrides: dict[str, dict[str, nmhit.Field]] = {}
         first: dict[tuple[str, str], nmhit.Node] = {}
         for section in self.root.children(nmhit.NodeType.Section):
             for node in section.children(nmhit.NodeType.Section):
@@ -199,7 +203,7 @@ class Document:
 
     def _merge(self, target: nmhit.Node, source: nmhit.Node, path: str) -> None:
         fields = source.children(nmhit.NodeType.Field)
-        is_definition = any(f.path() == "type" and not self._is_override(f) for f in fields)
+        is_definition = any(f.path() == "type" and not self._comes_after(f) for f in fields)
         for field in fields:
             override = self._is_override(field)
             if is_definition and not override:
@@ -209,8 +213,8 @@ class Document:
                 if not override:
                     text = f"duplicate field '{field.path()}': use ':=' to override"
                     raise InputSyntaxError(text, self.where(field, path))
-                target.remove_child(old.path())
-            target.add_child(field.clone())
+                old.set_val(field.raw_val())
+            self.overrides.setdefault(path, {})[field.path()] = field
 
     def __deepcopy__(self, memo: dict) -> Document:
         return self
