@@ -48,9 +48,9 @@ def zoo(fields: str, extra: str = "", name: str = "zoo.i"):
 
 def test_every_kind_of_option():
     a = zoo(
-        "label = 'two words'\ncount = '7'\ntolerance = 1e-3\nflag = true\nkind = TWO\nwords = 'x y'\nnumbers = '1 2'\n"
-        "groups = 'a b; c'\ntable = '1 2; 3 4'\nfile = data/x.csv\nfrom = there\nprescribed_SR2_names = 'strain'\n"
-        "friend = b\nfriends = 'b b'",
+        "label = 'two words'\ncount = '7'\ntolerance = 1e-3\nflag = true\nkind = TWO\nwords = 'x y'\n"
+        "numbers = '1 2'\ngroups = 'a b; c'\ntable = '1 2; 3 4'\nfile = data/x.csv\nfrom = there\n"
+        "prescribed_SR2_names = 'strain'\nfriend = b\nfriends = 'b b'",
         "[b]\ntype = OptionZoo\nlabel = b\n[]",
         name="folder/zoo.i",
     )

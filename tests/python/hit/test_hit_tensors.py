@@ -37,7 +37,12 @@ def test_a_typed_expression_over_several_lines():
 
 
 def test_statements_leave_their_value_in_result():
-    text = "'''\n    import math as m\n    def square(v):\n      return v * v\n    result = square(m.pi) + scale\n'''"
+    text = """'''
+    import math as m
+    def square(v):
+      return v * v
+    result = square(m.pi) + scale
+    '''"""
     assert python(text, entry("scale", "'2.0'")) == math.pi**2 + 2.0
 
 
@@ -84,14 +89,12 @@ def test_unregistered_type_is_a_value_error_with_the_nearest_name():
 
 
 def test_an_exception_becomes_a_value_error_that_names_the_block():
-    with pytest.raises(ValueError, match=r"t.i:4: \[Tensors/x\] option 'expr': ZeroDivisionError: division
-    by zero"):
+    with pytest.raises(ValueError, match=r"t.i:4: \[Tensors/x\] option 'expr': ZeroDivisionError"):
         python("'1/0'")
 
 
 def test_an_unknown_name_is_a_value_error_with_the_nearest_name():
-    with pytest.raises(ValueError, match=r"NameError: name 'strians' is not defined; did you mean
-    'strains'\?"):
+    with pytest.raises(ValueError, match=r"NameError: name 'strians'.*; did you mean 'strains'\?"):
         python("'strians + 1'", entry("strains", "'1'"))
 
 
@@ -124,7 +127,8 @@ def test_self_and_mutual_reference_are_recursion_errors():
 
 def test_a_traceback_points_into_the_input_file(tmp_path):
     path = tmp_path / "model.i"
-    path.write_text("[Tensors]\n  [x]\n    type = Python\n    expr = '''\n      result = (1 +\n       1/0)\n'''\n  []\n[]\n")
+    expression = "'''\n      result = (1 +\n       1/0)\n'''"
+    path.write_text(f"[Tensors]\n  [x]\n    type = Python\n    expr = {expression}\n  []\n[]\n")
     with pytest.raises(ValueError) as info:
         load_input(path).get_tensor("x")
     frame = info.value.__cause__.__traceback__
@@ -166,8 +170,9 @@ def csv(folder, kind, fields):
 )
 def test_csv_columns_by_prefix_are_taken_as_they_stand(folder, kind, cls, variable, row):
     value = csv(folder, kind, f"csv_file = data.csv\nvariable = {variable}")
-    assert type(value) is cls and value.data.dtype == torch.float64 and value.data.shape == (2,
-    *cls.BASE_SHAPE) torch.testing.assert_close(value.data[0], torch.tensor(row, dtype=torch.float64))
+    assert type(value) is cls and value.data.dtype == torch.float64
+    assert value.data.shape == (2, *cls.BASE_SHAPE)
+    torch.testing.assert_close(value.data[0], torch.tensor(row, dtype=torch.float64))
 
 
 def test_csv_columns_by_name(folder):
@@ -199,7 +204,8 @@ def test_csv_errors(folder, fields, words):
 
 
 def test_typed_tensor_of_a_token():
-    source = tensors(entry("raw", "'torch.ones(2, 6)'") + entry("typed", "'Vec.fill(1, 2, 3)'") + entry("n", "'5'"))
+    entries = {"raw": "'torch.ones(2, 6)'", "typed": "'Vec.fill(1, 2, 3)'", "n": "'5'"}
+    source = tensors("".join(entry(name, expr) for name, expr in entries.items()))
     assert source.typed_tensor("-2.5e1", Scalar).data.item() == -25.0
     assert type(source.typed_tensor("raw", SR2)) is SR2
     assert source.typed_tensor("typed", Vec).data.tolist() == [1, 2, 3]
