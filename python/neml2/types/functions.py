@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from ._align import aligned, aligned_all, lift, pad_base
+from ._align import aligned, lift, pad_base
 from ._wrapper import TensorWrapper, combine
 
 W = TypeVar("W", bound=TensorWrapper)
@@ -119,19 +119,19 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     Both branches are evaluated; a branch that is not finite where it is not taken poisons derivatives, so
     keep its argument in range with an inner `where`.
     """
-    typed = [v for v in (a, b) if isinstance(v, TensorWrapper)]
-    result = next((v for v in typed if not v.is_scalar), typed[0] if typed else condition)
-    if not isinstance(condition, TensorWrapper):
-        condition = (typed[0] if typed else result)._make(condition, 0)
-        typed_all = typed
-    else:
-        typed_all = [condition, *typed]
-    _, n = aligned_all(typed_all)
+    typed = [v for v in (a, b, condition) if isinstance(v, TensorWrapper)]
+    if not typed:
+        raise TypeError("where takes at least one typed value; use torch.where for raw tensors")
+    result = next((v for v in typed if not v.is_scalar), typed[0])
+    for v in typed:
+        if not v.is_scalar and type(v) is not type(result):
+            raise TypeError(f"where cannot combine a {type(result).__name__} with a {type(v).__name__}")
+    n = max(v.sub_batch_ndim for v in typed)
 
     def data(v: Any) -> Any:
         if not isinstance(v, TensorWrapper):
             return v
         x = lift(v.data, v.base_ndim, v.sub_batch_ndim, n)
-        return pad_base(x, result.base_ndim) if v.is_scalar and v is not result else x
+        return pad_base(x, result.base_ndim) if v.is_scalar else x
 
     return result._make(torch.where(data(condition), data(a), data(b)), n)
