@@ -30,8 +30,8 @@ namespace neml2::solvers
  *
  * Points come in ascending order. The points of step() are among those of the linearize() before it, and those of
  * trial() and advance() among those of step(): what was computed may stay where it lies until the next linearize(), the
- * place to gather the points that are left. Points not in a list are to be left alone. A step in a solve whose points
- * have all converged is never asked for: the Jacobian of the last linearize() of a point is the one at its solution.
+ * place to gather the points that are left. Points not in a list are to be left alone. The last call a point that
+ * converges appears in is linearize(): the Jacobian computed there is the one at its solution.
  */
 template <class S>
 concept NewtonSystem = requires(S & system,
@@ -129,8 +129,8 @@ public:
   const NewtonOptions & options() const { return _options; }
   const NewtonResult & result() const { return _result; }
 
-  /// Solves for all points from the iterates the system holds.
-  template <NewtonSystem System, class Observer = NoObserver>
+  /// Solves for all points from the iterates the system holds. The observer is called once per linearize().
+  template <NewtonSystem System, std::invocable<const NewtonProgress &> Observer = NoObserver>
   const NewtonResult & solve(System & system, Observer && observer = {})
   {
     resize(system.size());
@@ -141,7 +141,7 @@ public:
   }
 
   /// The same for some points, in ascending order; the result's entries of the others stay as they are.
-  template <NewtonSystem System, class Observer = NoObserver>
+  template <NewtonSystem System, std::invocable<const NewtonProgress &> Observer = NoObserver>
   const NewtonResult & solve(System & system, Points points, Observer && observer = {})
   {
     resize(system.size());
@@ -160,7 +160,7 @@ private:
 
     _result.failed.clear();
     _norm2.resize(_active.size());
-    Index total = static_cast<Index>(_active.size());
+    const auto total = static_cast<Index>(_active.size());
     double smallest_step = 1.0;
 
     for (int iteration = 0; !_active.empty(); ++iteration)

@@ -3,10 +3,10 @@
 
 #include "neml2/solvers/Newton.h"
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <iterator>
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -45,7 +45,7 @@ public:
   /// Sub-steps committed, one entry per point.
   const std::vector<int> & substeps() const { return _substeps; }
 
-  template <SubstepSystem System, class Observer = NoObserver>
+  template <SubstepSystem System, std::invocable<const NewtonProgress &> Observer = NoObserver>
   const NewtonResult & solve(System & system, Observer && observer = {})
   {
     const auto n = static_cast<std::size_t>(system.size());
