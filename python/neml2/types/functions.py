@@ -100,12 +100,19 @@ def _as_scalar(value: Any, like: TensorWrapper) -> TensorWrapper:
 
 def gt(a: Any, b: Any) -> Any:
     """``a > b`` per component, as a value of booleans to give to `where`."""
-    return combine(operator.gt, a, b) if isinstance(a, TensorWrapper) else combine(operator.lt, b, a)
+    return _compare(operator.gt, operator.lt, a, b)
 
 
 def lt(a: Any, b: Any) -> Any:
     """``a < b`` per component, as a value of booleans to give to `where`."""
-    return combine(operator.lt, a, b) if isinstance(a, TensorWrapper) else combine(operator.gt, b, a)
+    return _compare(operator.lt, operator.gt, a, b)
+
+
+def _compare(op: Callable[..., torch.Tensor], mirrored: Callable[..., torch.Tensor], a: Any, b: Any) -> Any:
+    out = combine(op, a, b) if isinstance(a, TensorWrapper) else combine(mirrored, b, a)
+    if out is NotImplemented:
+        raise TypeError(f"cannot compare a {type(a).__name__} with a {type(b).__name__}")
+    return out
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:

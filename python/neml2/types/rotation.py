@@ -239,7 +239,10 @@ def quaternion_rotation_matrix(q: Quaternion) -> R2:
 def quaternion_dist(q1: Quaternion, q2: Quaternion) -> Scalar:
     """Angle of the rotation between two unit quaternions, in [0, pi]."""
     x, y, n = aligned(q1, q2)
-    return Scalar._wrap(2.0 * torch.acos(torch.clamp(torch.abs(dot_data(x, y)), max=1.0)), n)
+    cosine = torch.abs(dot_data(x, y))
+    # The inverse functions have infinite slopes at the ends of their range; there the distance is constant.
+    end = cosine >= 1.0
+    return Scalar._wrap(torch.where(end, 0.0, 2.0 * torch.acos(torch.where(end, 0.0, cosine))), n)
 
 
 def gdist(a: MRP, b: MRP) -> Scalar:
@@ -263,9 +266,10 @@ def dist(a: MRP, b: MRP) -> Scalar:
 
 def _arc(square: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     ratio = square / ((1.0 + dot_data(x, x)) * (1.0 + dot_data(y, y)))
-    zero = ratio == 0.0
+    zero = ratio <= 0.0
     chord = torch.where(zero, 0.0, torch.sqrt(torch.where(zero, 1.0, ratio)))
-    return 4.0 * torch.asin(torch.clamp(chord, -1.0, 1.0))
+    full = chord >= 1.0
+    return torch.where(full, 2.0 * pi, 4.0 * torch.asin(torch.where(full, 0.0, chord)))
 
 
 def dV(r: MRP) -> Scalar:

@@ -88,6 +88,8 @@ class TestElementwise:
         assert torch.equal(nt.lt(a, 0.0).data, a.data < 0.0)
         assert torch.equal(nt.gt(0.0, a).data, a.data < 0.0)
         assert not nt.gt(Scalar(1.0), 1.0).data and not nt.lt(Scalar(1.0), 1.0).data
+        with pytest.raises(TypeError, match="cannot compare a SR2 with a Vec"):
+            nt.gt(SR2(randn(6)), Vec(randn(3)))
         s, t = SR2(randn(5, 6)), SR2(randn(5, 3, 6), 1)
         out = nt.where(a > b, s, t)
         assert out.sub_batch_ndim == 1

@@ -237,6 +237,18 @@ class TestDistances:
         assert nt.dist(zero, zero).data == 0.0
         assert torch.isfinite(torch.func.grad(lambda x: nt.gdist(MRP(x), b).data)(b.data)).all()
 
+    def test_derivatives_are_finite_at_the_ends(self):
+        for x in (torch.zeros(3, dtype=F64), randn(3)):
+            opposite = nt.shadow(MRP(x)) if x.any() else MRP(x)
+            for other in (MRP(x), opposite):
+                for f in (nt.gdist, nt.dist):
+                    assert torch.isfinite(torch.func.grad(lambda v, f=f, o=other: f(MRP(v), o).data)(x)).all()
+        q = Quaternion.identity(dtype=F64)
+        assert torch.isfinite(
+            torch.func.grad(lambda v: nt.quaternion_dist(Quaternion(v), q).data)(q.data)
+        ).all()
+        assert nt.gdist(MRP.fill(1, 0, 0), MRP.fill(-1, 0, 0)).data == pytest.approx(2 * math.pi)
+
     def test_volume_element(self):
         assert nt.dV(MRP.identity(dtype=F64)).data == pytest.approx(8 / math.pi)
         # the volume of all orientations, |r| <= 1, is one

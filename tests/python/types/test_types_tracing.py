@@ -43,6 +43,7 @@ ALLOWED = {
     "gt",
     "lt",
     "ge",
+    "le",
     "maximum",
     "minimum",
     "clamp",
@@ -177,6 +178,14 @@ def test_one_point_batch_and_vmap_agree(name):
     single = torch.stack([raw(*(d[i] for d in data)) for i in range(4)])
     torch.testing.assert_close(whole, single, rtol=1e-13, atol=1e-14)
     torch.testing.assert_close(torch.func.vmap(raw)(*data), whole, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if "interpolation" not in n])
+def test_constants_follow_device_and_dtype(name):
+    function, kinds = CASES[name]
+    for device, dtype in (("meta", F64), ("cpu", torch.float32)):
+        out = function(*(k(rand(4, *k.BASE_SHAPE), device=device, dtype=dtype) for k in kinds))
+        assert out.device.type == device and out.dtype == dtype
 
 
 @pytest.mark.parametrize("name", CASES)
