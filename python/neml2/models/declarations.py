@@ -80,13 +80,15 @@ class Token:
 
 @dataclass(frozen=True)
 class ParameterEntry:
-    """One parameter of a model: registered name, type, value as given, whether it may be an input instead."""
+    """One parameter of a model: registered name, type, value as given, whether it may be an input instead,
+    and how many of its last batch axes are table axes."""
 
     name: str
     type: type
     value: Any
     promotable: bool
     option: str
+    table_axes: int = 0
 
 
 class VariableDeclaration(Declaration):
@@ -192,8 +194,11 @@ class ParameterDeclaration(Declaration):
 
     role = "parameter"
 
-    def __init__(self, type_: type, default: Any, name: str | None, promotable: bool) -> None:
+    def __init__(
+        self, type_: type, default: Any, name: str | None, promotable: bool, table_axes: int = 0
+    ) -> None:
         self.type, self.default, self.name, self.promotable = type_, default, name, promotable
+        self.table_axes = table_axes
 
     def kind_name(self) -> str:
         return self.type.__name__
@@ -211,7 +216,10 @@ class ParameterDeclaration(Declaration):
 
     def entries(self, model: Any, value: Any) -> list[ParameterEntry]:
         """The parameters this declaration stands for in `model`, given what was read."""
-        return [ParameterEntry(self.registered, self.type, value, self.promotable, self.option)]
+        entry = ParameterEntry(
+            self.registered, self.type, value, self.promotable, self.option, self.table_axes
+        )
+        return [entry]
 
     def arguments(self, values: list[Any]) -> list[Any]:
         """What `forward` receives for the values of these entries."""
@@ -266,11 +274,17 @@ def Output(type_: type, default: Any = None, *, derived: str | None = None, rena
 
 
 def Parameter(
-    type_: type, default: Any = REQUIRED, *, name: str | None = None, promotable: bool = False
+    type_: type,
+    default: Any = REQUIRED,
+    *,
+    name: str | None = None,
+    promotable: bool = False,
+    table_axes: int = 0,
 ) -> Any:
     """Declare a parameter, registered as `name` or like the attribute. `promotable`: may be an input
-    variable instead, namely the output of another model, or any variable."""
-    return ParameterDeclaration(type_, default, name, promotable)
+    variable instead, namely the output of another model, or any variable. `table_axes`: so many of its last
+    batch axes belong to each single point; they count as sub-batch axes whatever the value's own tag."""
+    return ParameterDeclaration(type_, default, name, promotable, table_axes)
 
 
 def Parameters(

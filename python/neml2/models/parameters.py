@@ -40,6 +40,24 @@ class Promoted:
 
 def resolve(entry: ParameterEntry, source: InputFile | None, where: Where) -> TensorWrapper | Promoted:
     """The value of a parameter, or the input it becomes. Raises InvalidOption (a ValueError)."""
+    value = _found(entry, source, where)
+    return _tabulated(value, entry, where) if isinstance(value, TensorWrapper) else value
+
+
+def _tabulated(value: TensorWrapper, entry: ParameterEntry, where: Where) -> TensorWrapper:
+    """`value` with its table axes tagged as sub-batch, since they belong to one point."""
+    if value.batch_ndim < entry.table_axes:
+        axes = f"{entry.table_axes} {'axes' if entry.table_axes > 1 else 'axis'}"
+        raise InvalidOption(
+            f"expected a table of {entry.type.__name__} values over {axes}, got shape {tuple(value.shape)}",
+            entry.value.where if isinstance(entry.value, Token) else where,
+        )
+    return (
+        value.with_sub_batch_ndim(max(value.sub_batch_ndim, entry.table_axes)) if entry.table_axes else value
+    )
+
+
+def _found(entry: ParameterEntry, source: InputFile | None, where: Where) -> TensorWrapper | Promoted:
     value = entry.value
     if isinstance(value, Token):
         value, where = value.text, value.where
