@@ -149,9 +149,7 @@ def _full(s: Scalars, shape: Any, value: Any = 0.0) -> Nodes:
 
 def _cross(s: Scalars, a: Any, b: Any, dim: int = -1) -> Nodes:
     a, b = (np.moveaxis(x, dim, 0) for x in np.broadcast_arrays(s.nodes(a), s.nodes(b)))
-    parts = [
-        s.map("sub", s.map("mul", a[i], b[j]), s.map("mul", a[j], b[i])) for i, j in ((1, 2), (2, 0), (0, 1))
-    ]
+    parts = [s.map("sub", s.map("mul", a[i], b[j]), s.map("mul", a[j], b[i])) for i, j in ((1, 2), (2, 0), (0, 1))]
     return np.moveaxis(np.stack(parts), 0, dim)
 
 

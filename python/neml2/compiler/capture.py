@@ -28,10 +28,11 @@ class CaptureError(ValueError):
 
 def trace(function: Callable[..., Sequence[torch.Tensor]], examples: Sequence[torch.Tensor]) -> torch.fx.GraphModule:
     """The ATen graph of `function` at one material point."""
-    from torch._decomp import get_decompositions
+    import torch
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    graph = make_fx(function, decomposition_table=get_decompositions([]))(*examples)
+    # torch.func's own transforms write in place (a basis for jacfwd); functionalised, these are plain operations
+    graph = make_fx(torch.func.functionalize(function, remove="mutations_and_views"))(*examples)
     graph.graph.eliminate_dead_code()
     return graph
 
@@ -63,7 +64,9 @@ def capture(
             values[node] = next(arguments)
         elif node.op == "get_attr":
             constant = _attribute(traced, node.target).detach().cpu()
-            values[node] = scalars.nodes(constant.numpy() if constant.dtype == torch.bool else constant.double().numpy())
+            values[node] = scalars.nodes(
+                constant.numpy() if constant.dtype == torch.bool else constant.double().numpy()
+            )
         elif node.op == "output":
             results = torch.fx.node.map_arg(node.args[0], values.__getitem__)
             return [scalars.map(lambda n: n, r) for r in results]

@@ -69,9 +69,7 @@ def _select(g: PointGraph, guard: int | None, value: int) -> int:
     return value if guard is None else g.where(guard, value, g.zero)
 
 
-def _contributions(
-    g: PointGraph, node: int, adjoint: int, guard: int | None
-) -> Iterable[tuple[int, int, int | None]]:
+def _contributions(g: PointGraph, node: int, adjoint: int, guard: int | None) -> Iterable[tuple[int, int, int | None]]:
     """(operand, what `node` adds to its adjoint, the truth value under which that is not zero) of each operand."""
     if g.op[node] == "where":
         condition, a, b = g.args[node]

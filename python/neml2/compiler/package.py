@@ -88,7 +88,9 @@ def versions() -> dict[str, str]:
 
     compiler = os.environ.get("CXX", "g++")
     try:
-        first = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+        first = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[
+            0
+        ]
     except (OSError, subprocess.CalledProcessError, IndexError):
         first = compiler
     return {"neml2": neml2.__version__, "torch": torch.__version__, "compiler": first}

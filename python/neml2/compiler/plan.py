@@ -157,6 +157,7 @@ class ForwardSegment:
     value: Artifact
     derivative: Artifact | None = None
     blocks: list[Block] = field(default_factory=list)
+    dependencies: list[list[int]] = field(default_factory=list)  # of each output: indices into `inputs`
 
     def artifacts(self) -> list[Artifact]:
         return [a for a in (self.value, self.derivative) if a is not None]
@@ -167,6 +168,7 @@ class ForwardSegment:
             "name": self.name,
             "inputs": [list(r) for r in self.inputs],
             "outputs": [list(r) for r in self.outputs],
+            "dependencies": self.dependencies,
             "value": {"file": self.value.file},
             "derivative": _derivative(self.derivative, self.blocks),
         }

@@ -90,8 +90,10 @@ class PointGraph:
         return self.value[node] if self.op[node] == "const" else None  # type: ignore[return-value]
 
     def is_truth(self, node: int) -> bool:
-        return self.op[node] in TRUTH or isinstance(self.constant_of(node), bool) or (
-            self.op[node] == "where" and self.is_truth(self.args[node][1])
+        return (
+            self.op[node] in TRUTH
+            or isinstance(self.constant_of(node), bool)
+            or (self.op[node] == "where" and self.is_truth(self.args[node][1]))
         )
 
     def make(self, op: str, *args: int) -> int:

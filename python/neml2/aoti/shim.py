@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""A compiled model in an input file: `type = AOTIModel` in the place of the model it was compiled from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import neml2.types
+
+from ..hit import HitObject, Option, register
+
+
+@register("AOTIModel")
+class AOTIModel(HitObject):
+    """Behaves like the model it was compiled from, and runs the package's kernels.
+
+    Called with inputs in the order of `input_spec` or by name; always returns a tuple, in the order of `output_spec`.
+    `_inner` is the bare `neml2.aoti.Model`.
+    """
+
+    SECTION = "Models"
+
+    artifact_path: Path = Option(Path)
+    input_directory: Path | None = Option(Path, default=None)
+
+    def setup(self) -> None:
+        import torch
+
+        from . import Model
+
+        device = torch.get_default_device().type
+        metadata = self._metadata(device)
+        self._inner = Model(str(metadata))
+        self.input_spec = {name: getattr(neml2.types, t) for name, t in self._inner.input_types.items()}
+        self.output_spec = {name: getattr(neml2.types, t) for name, t in self._inner.output_types.items()}
+
+    def _metadata(self, device: str) -> Path:
+        name = f"{self.name}_meta.json"
+        folders = [Path(self.artifact_path)]
+        if self.source is not None:  # the whole output folder may have been moved
+            folders.append(self.source.directory / folders[0].name)
+        for folder in folders:
+            if (folder / device / name).is_file():
+                return folder / device / name
+        there = sorted({p.parent.name for folder in folders for p in folder.glob(f"*/{name}")})
+        if there:
+            text = f"the package is compiled for {', '.join(there)}, not for {device}; compile with --device {device}"
+        else:
+            text = f"no package at {folders[0]}, nor beside the input file; run neml2-compile"
+        raise self.error(text, "artifact_path")
+
+    def evaluate(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs by name, from inputs by name; typed values. `state` is not written to."""
+        inputs = {name: state[name].data for name in self.input_spec}
+        outputs = self._inner.forward(inputs, natural_shapes=True)
+        sub = self._inner.output_sub_batch_ndims
+        return {name: cls(outputs[name], sub_batch_ndim=sub[name]) for name, cls in self.output_spec.items()}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        names = list(self.input_spec)
+        if len(args) > len(names):
+            raise TypeError(f"{self.name!r} takes {len(names)} inputs ({', '.join(names)}), {len(args)} are given")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        inputs = {name: getattr(value, "data", value) for name, value in given.items()}
+        outputs = self._inner.forward(inputs)
+        sub = self._inner.output_sub_batch_ndims
+        return tuple(cls(outputs[name], sub_batch_ndim=sub[name]) for name, cls in self.output_spec.items())
+
+    def named_parameters(self) -> Mapping[str, Any]:
+        """The promoted parameters; changing one in place changes the next call."""
+        return self._inner.named_parameters()
+
+    def __repr__(self) -> str:
+        return "AOTIModel()"

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""`neml2-compile`: compile a model of an input file into a package for C++ and Python."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neml2.compiler.compile import Progress, Result
+
+EPILOG = """\
+examples:
+  neml2-compile input.i --model elasticity                      forward evaluation only
+  neml2-compile input.i --model elasticity -d stress:strain     with the tangent d(stress)/d(strain)
+  neml2-compile input.i --model elasticity -d : -p E            all derivatives, E mutable at run time
+  neml2-compile input.i --model elasticity Models/elasticity/coefficients:='100e3 0.3'
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="neml2-compile",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = p.add_argument
+    add("input", type=Path, help="input file")
+    add(
+        "overrides",
+        nargs="*",
+        metavar="OVERRIDE",
+        help="changes to the input file: Section/block/option:=value",
+    )
+    add("--model", "-m", help="name of the model in [Models] (default: the only one)")
+    add("--output-dir", "-o", type=Path, default=Path("aoti"), metavar="DIR", help="default: aoti/")
+    add("--device", nargs="+", default=["cpu"], metavar="DEVICE", help="cpu, cuda, or several (default: cpu)")
+    add("--dtype", choices=("float64", "float32"), default="float64", help="default: float64")
+    add("-p", "--parameter", action="append", default=[], metavar="NAME", help="keep this parameter mutable at run "
+        "time; may be repeated")  # fmt: skip
+    add("-d", "--derivative", action="append", default=[], metavar="OUT:IN", help="include d(OUT)/d(IN); a side left "
+        "out means all; may be repeated")  # fmt: skip
+    add("--isa", choices=("avx512", "avx2", "generic"), help="CPU instructions to use (default: this CPU's)")
+    add("-j", "--jobs", type=int, metavar="N", help="kernels to compile side by side (default: all cores)")
+    add("--load", action="append", default=[], type=Path, metavar="PATH", help="Python file with models of your own; "
+        "may be repeated")  # fmt: skip
+    add("-q", "--quiet", action="store_true", help="no progress, no summary")
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; 0 when the package is written, 2 with one line on stderr when the request is at fault."""
+    options = parser().parse_intermixed_args(arguments)
+    options.overrides += [d for d in options.device if "=" in d]
+    options.device = [d for d in options.device if "=" not in d] or ["cpu"]
+    try:
+        result = _compile(options)
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, LookupError, OSError, RuntimeError, TypeError) as error:
+        print(f"neml2-compile: {_one_line(error)}", file=sys.stderr)
+        return 2
+    if not options.quiet:
+        print_summary(result, options.model)
+    return 0
+
+
+def _one_line(error: BaseException) -> str:
+    text = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
+    lines = str(text).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _compile(options: argparse.Namespace) -> Result:
+    import neml2
+    from neml2.compiler.compile import CompileError, Options, compile_input
+
+    for path in options.load:
+        neml2.load_extension(path)
+    source = neml2.load_input(options.input, additional_args=options.overrides)
+    if options.model is None:
+        names = source.names("Models")
+        if len(names) != 1:
+            raise CompileError(f"{options.input}: --model is needed; [Models] has: {', '.join(names) or 'nothing'}")
+        (options.model,) = names
+    chosen = Options(
+        options.model,
+        options.output_dir,
+        options.device,
+        options.dtype,
+        options.parameter,
+        options.derivative,
+        options.isa,
+        options.jobs,
+    )
+    return compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
+
+
+def progress() -> Progress:
+    """A bar on a terminal, lines elsewhere."""
+    if not sys.stderr.isatty():
+
+        def line(name: str, done: int, total: int, seconds: float) -> None:
+            print(f"[{done}/{total}] {seconds:5.1f} s  {name or 'done'}", file=sys.stderr, flush=True)
+
+        return line
+    from tqdm import tqdm
+
+    layout = "{desc} {bar} {n}/{total} {elapsed} {postfix}"
+    bar = tqdm(unit="kernel", desc="compiling", leave=False, bar_format=layout)
+
+    def advance(name: str, done: int, total: int, seconds: float) -> None:
+        bar.total = total
+        bar.set_postfix_str(name, refresh=False)
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return advance
+
+
+def print_summary(result: Result, model: str) -> None:
+    """The lines that say what was written."""
+    traits = [f"{result.implicit} implicit segment(s)"] if result.implicit else ["composed"]
+    traits.append(f"{len(result.promoted)} promoted parameter(s)" if result.promoted else "fully baked")
+    if result.pairs:
+        traits.append(f"{len(result.pairs)} derivative pair(s)")
+    devices = ", ".join(result.metadata)
+    print(f"Compiled '{model}' ({', '.join(traits)}) for [{devices}] -> {result.folder}")
+    print(f"  stub: {result.stub}")
+    for device, path in result.metadata.items():
+        print(f"  {device}: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""Compiling a model of an input file into a package.
+
+input file -> model                        neml2.hit, neml2.models
+model -> pieces -> segments                partition.py
+segment -> point graph                     capture.py, aten.py
+point graph -> derivatives                 differentiate.py, sensitivity.py
+segments -> plan of state and kernels      build.py, plan.py
+kernels -> shared objects                  inductor.py
+plan + shared objects -> package, stub     package.py, stub.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neml2.errors import listing, suggestion
+
+if TYPE_CHECKING:
+    from neml2.hit.input_file import InputFile
+    from neml2.models import Model
+
+Progress = Callable[[str, int, int, float], None]
+
+
+class CompileError(ValueError):
+    """A request that cannot be compiled; the message is for the user."""
+
+
+@dataclass
+class Options:
+    """What the command line can say."""
+
+    model: str
+    output_dir: Path = Path("aoti")
+    devices: Sequence[str] = ("cpu",)
+    dtype: str = "float64"
+    parameters: Sequence[str] = ()
+    derivatives: Sequence[str] = ()
+    isa: str | None = None
+    jobs: int | None = None
+
+
+@dataclass
+class Result:
+    """What was written: the stub, and the metadata file of each device."""
+
+    stub: Path
+    folder: Path
+    metadata: dict[str, Path] = field(default_factory=dict)
+    promoted: list[str] = field(default_factory=list)
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    implicit: int = 0
+
+
+def compile_input(source: InputFile, options: Options, progress: Progress = lambda *_: None) -> Result:
+    """Compile one model of `source`. Raises CompileError, and what reading the input file raises."""
+    import torch
+
+    from neml2.compiler.build import Builder, Request
+
+    torch.set_num_threads(1)  # the processes that compile are forked from this one
+    model = find_model(source, options.model)
+    for device in options.devices:
+        check_device(device)
+    check_compiler()
+    folder = check_output(options.output_dir, options.model)
+    names = [name for name, _ in model.named_parameters()]
+    promoted = [known(name, names, "parameter", "it can promote") for name in dict.fromkeys(options.parameters)]
+    stored = [*promoted, *(n for n, p in model.named_parameters() if n not in promoted)]
+    pairs = expand_pairs(options.derivatives, model, promoted, stored)
+    request = Request(promoted, pairs, sub_batch_shapes(source, model))
+    plan = Builder(model, request, getattr(torch, options.dtype)).build()
+    result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
+    result.implicit = sum(s.metadata()["kind"] == "implicit" for s in plan.segments)
+    for device in options.devices:
+        result.metadata[device] = _write(plan, folder / device, device, options, source, progress)
+    _write_stub(result, source, options.model)
+    return result
+
+
+def _write(plan: Any, folder: Path, device: str, options: Options, source: InputFile, progress: Progress) -> Path:
+    import os
+
+    from neml2.compiler import isa, package
+    from neml2.compiler.inductor import Target
+
+    target = Target(device, options.dtype, options.isa or isa.best())
+    extra = {"input": {"file": source.path.name}}
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    return package.write(plan, folder, target, extra, jobs, progress)
+
+
+def _write_stub(result: Result, source: InputFile, model: str) -> None:
+    from neml2.compiler import stub
+
+    temporary = result.stub.with_name(f".{result.stub.name}.new")
+    temporary.write_text(stub.text(source, model, result.folder.resolve()))
+    temporary.rename(result.stub)
+
+
+# ---- checking a request ----------------------------------------------------------------------------------------------
+
+
+def find_model(source: InputFile, name: str) -> Model:
+    """The model of block [Models/name]."""
+    if not source.has("Models", name):
+        there = source.names("Models")
+        hint = suggestion(name, there) or f"; there are: {listing(there)}"
+        raise CompileError(f"{source.path}: no model '{name}' in [Models]{hint}")
+    return source.get_model(name)
+
+
+def known(name: str, names: Sequence[str], kind: str, have: str) -> str:
+    """`name` if it is one of `names`."""
+    if name not in names:
+        hint = suggestion(name, names) or ""
+        raise CompileError(f"no {kind} '{name}'{hint}; {have}: {listing(names) if names else 'none'}")
+    return name
+
+
+def expand_pairs(
+    texts: Sequence[str], model: Model, promoted: Sequence[str], parameters: Sequence[str]
+) -> list[tuple[str, str]]:
+    """`OUT:IN` with open sides -> (output, input) pairs; an open input side means all inputs, not parameters."""
+    outputs, given = list(model.output_spec), list(model.input_spec)
+    pairs: dict[tuple[str, str], None] = {}
+    for text in texts:
+        out, colon, name = text.partition(":")
+        if not colon:
+            raise CompileError(f"-d {text}: expected OUT:IN, with either side left out to mean all")
+        if name in parameters and name not in promoted and name not in given:
+            raise CompileError(f"-d {text}: '{name}' is a baked parameter; promote it too: -p {name}")
+        chosen_out = [known(out, outputs, "output", f"-d {text}: outputs are")] if out else outputs
+        chosen_in = [known(name, [*given, *promoted], "input", f"-d {text}: inputs are")] if name else given
+        pairs.update(dict.fromkeys((o, i) for o in chosen_out for i in chosen_in))
+    return list(pairs)
+
+
+def check_device(device: str) -> None:
+    """Raises CompileError where this torch cannot compile for `device`."""
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise CompileError(f"--device {device}: no such device; expected cpu or cuda") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        why = "was built without CUDA" if torch.version.cuda is None else "finds no CUDA device"
+        raise CompileError(f"--device {device}: this torch ({torch.__version__}) {why}; compile where the GPU is")
+    if kind not in ("cpu", "cuda"):
+        raise CompileError(f"--device {device}: packages are made for cpu and cuda only")
+
+
+def check_compiler() -> None:
+    """Raises CompileError where there is no C++ compiler."""
+    import os
+    import shutil
+
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise CompileError(f"no C++ compiler: '{compiler}' is not on the PATH; install g++ or set CXX")
+
+
+def check_output(output_dir: Path, model: str) -> Path:
+    """The folder of the packages, `<output_dir>/<model>`, made if it is missing."""
+    folder = output_dir / model
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CompileError(f"--output-dir {output_dir}: cannot write to {folder}: {error.strerror}") from None
+    return folder
+
+
+def sub_batch_shapes(source: InputFile, model: Model) -> dict[str, tuple[int, ...]]:
+    """Sub-batch shapes that [Settings] declares for the inputs of `model`."""
+    shapes = {name: source.settings.sub_batch_shape(name) for name in model.input_spec}
+    return {name: tuple(shape) for name, shape in shapes.items() if shape}
