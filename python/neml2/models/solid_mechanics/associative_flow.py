@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from ...types import SR2, Scalar
+import math
+
+from ...types import SR2, Scalar, dev, norm
 from ..base import Model
 from ..declarations import Input, Output
 from ..registry import register
+from ..tolerance import eps
 
 
 @register("AssociativePlasticFlow")
@@ -43,3 +46,15 @@ class AssociativeKinematicPlasticHardening(Model):
 
     def forward(self, flow_rate: Scalar, direction: SR2) -> SR2:
         return -(flow_rate * direction)
+
+
+@register("AssociativeJ2FlowDirection")
+class AssociativeJ2FlowDirection(Model):
+    """Gradient of the von Mises stress, N = 3/2 S / vm, with S = dev(M) and vm = sqrt(3/2) sqrt(S:S + eps)."""
+
+    mandel_stress = Input(SR2)
+    flow_direction = Output(SR2)
+
+    def forward(self, M: SR2) -> SR2:
+        S = dev(M)
+        return math.sqrt(1.5) * S / norm(S, eps(S))

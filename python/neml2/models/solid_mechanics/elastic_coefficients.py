@@ -66,9 +66,7 @@ class CoefficientsDeclaration(ParameterDeclaration):
     def _ordered(self, values: list[Any], types: list[str], where: Where) -> dict[str, Any]:
         for word in types:
             if word not in REGISTERED:
-                raise InvalidOption(
-                    f"'{word}' is no elastic coefficient{suggestion(word, REGISTERED)}", where
-                )
+                raise InvalidOption(f"'{word}' is no elastic coefficient{suggestion(word, REGISTERED)}", where)
         accepted = next((s for s in self.sets if sorted(s) == sorted(types)), None)
         if accepted is None:
             wanted = " or ".join("{" + ", ".join(s) + "}" for s in self.sets)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ...types import Scalar, exp
+from ...types import Scalar, exp, sign
 from ..base import Model
 from ..declarations import Input, Output, Parameter
 from ..registry import register
@@ -23,7 +23,10 @@ class LinearIsotropicHardening(Model):
 
 @register("VoceIsotropicHardening")
 class VoceIsotropicHardening(Model):
-    """Voce hardening, h = R (1 - exp(-d ep))."""
+    """Voce hardening, h = R (1 - exp(-d ep)).
+
+    E. Voce, A practical strain-hardening function, Metallurgia 51 (1955).
+    """
 
     equivalent_plastic_strain = Input(Scalar)
     isotropic_hardening = Output(Scalar)
@@ -32,3 +35,17 @@ class VoceIsotropicHardening(Model):
 
     def forward(self, ep: Scalar, R: Scalar, d: Scalar) -> Scalar:
         return R * (1 - exp(-d * ep))
+
+
+@register("SlopeSaturationVoceIsotropicHardening")
+class SlopeSaturationVoceIsotropicHardening(Model):
+    """Voce hardening as a rate with the initial slope theta0, h_rate = sign(R) theta0 (1 - h/R) gamma_rate."""
+
+    flow_rate = Input(Scalar)
+    isotropic_hardening = Input(Scalar)
+    isotropic_hardening_rate = Output(Scalar, derived="{isotropic_hardening}_rate", rename="isotropic_hardening_rate")
+    saturated_hardening = Parameter(Scalar, name="R", promotable=True)
+    initial_hardening_rate = Parameter(Scalar, name="theta0", promotable=True)
+
+    def forward(self, flow_rate: Scalar, h: Scalar, R: Scalar, theta0: Scalar) -> Scalar:
+        return sign(R) * theta0 * (1 - h / R) * flow_rate

@@ -22,9 +22,33 @@ class LinearKinematicHardening(Model):
         return H * plastic_strain
 
 
+@register("FredrickArmstrongPlasticHardening")
+class FredrickArmstrongPlasticHardening(Model):
+    """Back stress with dynamic recovery, X_rate = (2/3 C N - g X) gamma_rate.
+
+    P. J. Armstrong and C. O. Frederick, A mathematical representation of the multiaxial Bauschinger effect,
+    CEGB report RD/B/N731 (1966).
+    """
+
+    flow_rate = Input(Scalar)
+    flow_direction = Input(SR2)
+    back_stress = Input(SR2)
+    back_stress_rate = Output(SR2, derived="{back_stress}_rate", rename="back_stress_rate")
+    C = Parameter(Scalar, promotable=True)
+    g = Parameter(Scalar, promotable=True)
+
+    def forward(self, flow_rate: Scalar, N: SR2, X: SR2, C: Scalar, g: Scalar) -> SR2:
+        return flow_rate * ((2.0 / 3.0) * C * N - g * X)
+
+
 @register("ChabochePlasticHardening")
 class ChabochePlasticHardening(Model):
-    """X_rate = (2/3 C N - g X) gamma_rate - A s^(a-1) X, with s = sqrt(X:X + eps)."""
+    """Back stress with dynamic and static recovery, X_rate = (2/3 C N - g X) gamma_rate - A s^(a-1) X, with
+    s = sqrt(X:X + eps).
+
+    J.-L. Chaboche, Constitutive equations for cyclic plasticity and cyclic viscoplasticity, Int. J. Plasticity
+    5 (1989).
+    """
 
     flow_rate = Input(Scalar)
     flow_direction = Input(SR2)

@@ -23,9 +23,7 @@ class LinearIsotropicElasticity(Model):
     rate_form: bool = Option(bool, False)
     coefficients = Coefficients(("YOUNGS_MODULUS", "POISSONS_RATIO"))
 
-    def variables(
-        self, inputs: list[Variable], outputs: list[Variable]
-    ) -> tuple[list[Variable], list[Variable]]:
+    def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         if self.rate_form:
             for variable in (*inputs, *outputs):
                 variable.name = f"{variable.name}_rate"

@@ -23,13 +23,9 @@ class Normality(Model):
     from_: list[str] = Option(list[str])
     to_: list[str] = Option(list[str])
 
-    def variables(
-        self, inputs: list[Variable], outputs: list[Variable]
-    ) -> tuple[list[Variable], list[Variable]]:
+    def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         inner = self._modules.pop("model")
-        self._inner_name = (
-            inner.name if inner.name.isidentifier() and not hasattr(self, inner.name) else "_inner"
-        )
+        self._inner_name = inner.name if inner.name.isidentifier() and not hasattr(self, inner.name) else "_inner"
         self.add_module(self._inner_name, inner)
         self._check(inner)
         self.providers = inner.providers
@@ -47,15 +43,11 @@ class Normality(Model):
                 hint = suggestion(name, inner.input_spec) or f"; it has: {listing(inner.input_spec)}"
                 raise self.error(f"'{name}' is no input of {inner!r}{hint}", "from")
         if len(self.from_) != len(self.to_):
-            raise self.error(
-                f"{len(self.to_)} names for {len(self.from_)} gradients; they must be equally many", "to"
-            )
+            raise self.error(f"{len(self.to_)} names for {len(self.from_)} gradients; they must be equally many", "to")
         for leaf in leaves(inner):
             if not leaf.second_order:
                 where = self.where("model")
-                raise TypeError(
-                    f"{where}: {leaf!r} cannot be differentiated twice, so it cannot stand in a Normality"
-                )
+                raise TypeError(f"{where}: {leaf!r} cannot be differentiated twice, so it cannot stand in a Normality")
 
     @property
     def inner(self) -> Model:
