@@ -100,9 +100,7 @@ class Block:
 class Document:
     """A parsed input file, `pre` snippets before and `post` snippets after it, as one document."""
 
-    def __init__(
-        self, text: str, name: str, pre: Sequence[str], post: Sequence[str], parse: Callable
-    ) -> None:
+    def __init__(self, text: str, name: str, pre: Sequence[str], post: Sequence[str], parse: Callable) -> None:
         self.name = name
         self._pre_lines = sum(snippet.count("\n") + 1 for snippet in pre)
         self._file_lines = text.count("\n") + 1
@@ -114,9 +112,7 @@ class Document:
         self._apply_overrides()
 
     @classmethod
-    def from_file(
-        cls, path: str | os.PathLike, pre: Sequence[str] = (), post: Sequence[str] = ()
-    ) -> Document:
+    def from_file(cls, path: str | os.PathLike, pre: Sequence[str] = (), post: Sequence[str] = ()) -> Document:
         """Parse the file at `path`. Raises FileNotFoundError, or InputSyntaxError for text that is not
         HIT."""
         path = Path(path)
@@ -160,9 +156,7 @@ class Document:
 
     def _comes_after(self, node: nmhit.Node) -> bool:
         """Whether the field stands in a `post` snippet, or was written with `:=`."""
-        return self._is_override(node) or (
-            self._is_own(node) and node.line() > self._pre_lines + self._file_lines
-        )
+        return self._is_override(node) or (self._is_own(node) and node.line() > self._pre_lines + self._file_lines)
 
     def _syntax_error(self, error: nmhit.Error) -> InputSyntaxError:
         messages = getattr(error, "messages", None) or []

@@ -77,9 +77,7 @@ class InputFile:
             hint = suggestion(name, blocks) or f"; there are: {listing(blocks)}"
             raise UnknownBlock(f"No [{section}/{name}] found{hint}", where or Where(self.document.name))
         if keyword.iskeyword(name):
-            raise InvalidOption(
-                f"block name '{name}' is a Python keyword; rename the block", blocks[name].where
-            )
+            raise InvalidOption(f"block name '{name}' is a Python keyword; rename the block", blocks[name].where)
         return blocks[name]
 
     def type_of(self, section: str, name: str) -> str:
@@ -144,12 +142,8 @@ class InputFile:
 
             return cls(torch.tensor(number, dtype=torch.float64))  # type: ignore[call-arg]
         if not self.has("Tensors", token):
-            hint = (
-                suggestion(token, self.names("Tensors")) or f"; there are: {listing(self.names('Tensors'))}"
-            )
-            wanted = (
-                "a number or the name of a [Tensors] block" if cls.BASE_SHAPE == () else "a [Tensors] block"
-            )  # type: ignore[attr-defined]
+            hint = suggestion(token, self.names("Tensors")) or f"; there are: {listing(self.names('Tensors'))}"
+            wanted = "a number or the name of a [Tensors] block" if cls.BASE_SHAPE == () else "a [Tensors] block"  # type: ignore[attr-defined]
             raise TensorError(f"'{token}' is not {wanted}{hint}", where)
         return as_typed(self.get("Tensors", token, where), cls, token, where)
 

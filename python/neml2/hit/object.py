@@ -57,9 +57,7 @@ class HitObject(Configured):
         instance._configure(block.name, read_values(cls, block, source), source, block)
         return instance
 
-    def _configure(
-        self, name: str, values: dict[str, Any], source: InputFile | None, block: Block | None
-    ) -> None:
+    def _configure(self, name: str, values: dict[str, Any], source: InputFile | None, block: Block | None) -> None:
         self.name, self.source, self.block = name, source, block
         for attribute, value in values.items():
             setattr(self, attribute, value)

@@ -106,9 +106,7 @@ class OptionDeclaration(Declaration):
         self.choices = tuple(choices) if choices else None
 
     def kind_name(self) -> str:
-        name = (
-            self.kind.__name__ if isinstance(self.kind, type) and not _is_list(self.kind) else str(self.kind)
-        )
+        name = self.kind.__name__ if isinstance(self.kind, type) and not _is_list(self.kind) else str(self.kind)
         return f"{name}, one of {listing(self.choices)}" if self.choices else name
 
     def parse(self, field: Field, source: InputFile) -> Any:
@@ -145,10 +143,7 @@ class OptionFamilyDeclaration(Declaration):
         ]
 
     def read(self, block: Block, source: InputFile) -> dict[str, Any]:
-        return {
-            w: OptionDeclaration(self.kind, self.default).bind(o).read(block, source)
-            for w, o in self._pairs()
-        }
+        return {w: OptionDeclaration(self.kind, self.default).bind(o).read(block, source) for w, o in self._pairs()}
 
     def take(self, values: dict[str, Any]) -> dict[str, Any]:
         return {w: OptionDeclaration(self.kind, self.default).bind(o).take(values) for w, o in self._pairs()}

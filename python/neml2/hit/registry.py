@@ -37,9 +37,7 @@ class Registry:
     def add(self, name: str, cls: type) -> None:
         old = self._classes.get(name)
         if old is not None and (old.__module__, old.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise ValueError(
-                f"type '{name}' of [{self.section}] is registered twice: {_place(old)} and {_place(cls)}"
-            )
+            raise ValueError(f"type '{name}' of [{self.section}] is registered twice: {_place(old)} and {_place(cls)}")
         self._classes[name] = cls
 
     def find(self, name: str) -> type | None:

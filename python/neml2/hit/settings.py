@@ -116,9 +116,7 @@ def parse_batch_shape(text: str, where: Where | None = None) -> BatchShape:
         form = "'(n, m)' or '(n, m; k)', with parentheses"
         raise InvalidOption(f"'{text}' is no batch shape; expected {form}", where)
     sub = match["sub"]
-    return BatchShape(
-        _sizes(match["dyn"], text, where), None if sub is None else _sizes(sub[1:], text, where)
-    )
+    return BatchShape(_sizes(match["dyn"], text, where), None if sub is None else _sizes(sub[1:], text, where))
 
 
 def _sizes(part: str, text: str, where: Where | None) -> tuple[int, ...]:

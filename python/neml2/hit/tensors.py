@@ -181,9 +181,7 @@ def _read_csv(path: Path, where: Where) -> tuple[list[str], list[list[float]]]:
                 continue
             place = f"{path}:{reader.line_num}"
             if len(row) != len(header):
-                raise TensorError(
-                    f"{place}: {len(row)} values, the header names {len(header)} columns", where
-                )
+                raise TensorError(f"{place}: {len(row)} values, the header names {len(header)} columns", where)
             try:
                 rows.append([float(cell) for cell in row])
             except ValueError as error:

@@ -60,9 +60,7 @@ class Model(torch.nn.Module, Configured):
 
     # -- building --------------------------------------------------------------------------------------------
 
-    def _configure(
-        self, name: str, values: dict[str, Any], source: InputFile | None, block: Block | None
-    ) -> None:
+    def _configure(self, name: str, values: dict[str, Any], source: InputFile | None, block: Block | None) -> None:
         super().__init__()  # of torch.nn.Module
         self.name, self.source, self.block = name, source, block
         self.input_spec: dict[str, type] = {}
@@ -75,9 +73,7 @@ class Model(torch.nn.Module, Configured):
         self._set_parameters(values)
         self.setup()
 
-    def variables(
-        self, inputs: list[Variable], outputs: list[Variable]
-    ) -> tuple[list[Variable], list[Variable]]:
+    def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         """Change the declared variables according to options. Overridden by models whose variables vary."""
         return inputs, outputs
 

@@ -150,9 +150,7 @@ class VariableDeclaration(Declaration):
 class InputDeclaration(VariableDeclaration):
     role = "input"
 
-    def __init__(
-        self, type_: type, default: Any, optional: bool, derived: str | None, override: str | None
-    ) -> None:
+    def __init__(self, type_: type, default: Any, optional: bool, derived: str | None, override: str | None) -> None:
         super().__init__(type_, default, derived, override)
         self.optional = optional
 
@@ -194,9 +192,7 @@ class ParameterDeclaration(Declaration):
 
     role = "parameter"
 
-    def __init__(
-        self, type_: type, default: Any, name: str | None, promotable: bool, table_axes: int = 0
-    ) -> None:
+    def __init__(self, type_: type, default: Any, name: str | None, promotable: bool, table_axes: int = 0) -> None:
         self.type, self.default, self.name, self.promotable = type_, default, name, promotable
         self.table_axes = table_axes
 
@@ -216,9 +212,7 @@ class ParameterDeclaration(Declaration):
 
     def entries(self, model: Any, value: Any) -> list[ParameterEntry]:
         """The parameters this declaration stands for in `model`, given what was read."""
-        entry = ParameterEntry(
-            self.registered, self.type, value, self.promotable, self.option, self.table_axes
-        )
+        entry = ParameterEntry(self.registered, self.type, value, self.promotable, self.option, self.table_axes)
         return [entry]
 
     def arguments(self, values: list[Any]) -> list[Any]:
@@ -287,9 +281,7 @@ def Parameter(
     return ParameterDeclaration(type_, default, name, promotable, table_axes)
 
 
-def Parameters(
-    type_: type, default: Any = REQUIRED, *, name: str | None = None, promotable: bool = False
-) -> Any:
+def Parameters(type_: type, default: Any = REQUIRED, *, name: str | None = None, promotable: bool = False) -> Any:
     """Declare a list of independent parameters; `forward` receives a tuple."""
     return ParametersDeclaration(type_, default, name, promotable)
 

@@ -22,10 +22,7 @@ def _along(model: Model, state: State, names: list[str], wrappers: State) -> Cal
     """Raw values of the named inputs -> raw outputs; notes the typed outputs in `wrappers`."""
 
     def function(*data: torch.Tensor) -> dict[str, torch.Tensor]:
-        moved = {
-            n: type(state[n])(d, sub_batch_ndim=state[n].sub_batch_ndim)
-            for n, d in zip(names, data, strict=True)
-        }
+        moved = {n: type(state[n])(d, sub_batch_ndim=state[n].sub_batch_ndim) for n, d in zip(names, data, strict=True)}
         outputs = model.evaluate({**state, **moved})
         wrappers.update(outputs)
         return {name: value.data for name, value in outputs.items()}
@@ -46,8 +43,8 @@ def jvp(model: Model, state: State, tangents: Mapping[str, Any]) -> tuple[State,
     for name in names:
         tangent = model.typed(name, tangents[name], model.input_spec[name]).data
         primal, tangent = torch.broadcast_tensors(state[name].data, tangent.to(state[name].data))
-        primals.append(primal)
-        directions.append(tangent)
+        primals.append(primal.contiguous())  # a dual number needs its own memory for each element
+        directions.append(tangent.contiguous())
     wrappers: State = {}
     values, slopes = torch.func.jvp(_along(model, state, names, wrappers), tuple(primals), tuple(directions))
     return _wrap(values, wrappers), _wrap(slopes, wrappers)
@@ -65,14 +62,14 @@ def jacobian(model: Model, state: State) -> tuple[State, dict[str, dict[str, tor
         for out, slopes in columns.items():
             out_point = slopes.shape[1 + len(dynamic_shape(outputs[out])) :]
             block = slopes.movedim(0, -1).unflatten(-1, point) if point else slopes.squeeze(0)
-            blocks[out][name] = block.expand(*batch, *out_point, *point)
+            blocks[out][name] = block.expand((*batch, *out_point, *point))
     return outputs, blocks
 
 
 def _columns(model: Model, state: State, name: str) -> dict[str, torch.Tensor]:
     """The derivative of each output with respect to each component of an input, components on a leading
     axis."""
-    data = state[name].data
+    data = state[name].data.contiguous()
     point = data.shape[len(dynamic_shape(state[name])) :]
     count = math.prod(point)
     lead = (1,) * (data.ndim - len(point))

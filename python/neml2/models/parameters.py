@@ -52,9 +52,7 @@ def _tabulated(value: TensorWrapper, entry: ParameterEntry, where: Where) -> Ten
             f"expected a table of {entry.type.__name__} values over {axes}, got shape {tuple(value.shape)}",
             entry.value.where if isinstance(entry.value, Token) else where,
         )
-    return (
-        value.with_sub_batch_ndim(max(value.sub_batch_ndim, entry.table_axes)) if entry.table_axes else value
-    )
+    return value.with_sub_batch_ndim(max(value.sub_batch_ndim, entry.table_axes)) if entry.table_axes else value
 
 
 def _found(entry: ParameterEntry, source: InputFile | None, where: Where) -> TensorWrapper | Promoted:
@@ -81,9 +79,7 @@ def _found(entry: ParameterEntry, source: InputFile | None, where: Where) -> Ten
 
 def _expected(entry: ParameterEntry) -> str:
     kinds = "neither numbers nor the name of a [Tensors] block"
-    return kinds + (
-        ", nor one model output or variable" if entry.promotable else "; this parameter can be no variable"
-    )
+    return kinds + (", nor one model output or variable" if entry.promotable else "; this parameter can be no variable")
 
 
 def _literal(numbers: list[float | None], cls: Any, where: Where) -> TensorWrapper:

@@ -41,9 +41,7 @@ class OptionZoo(HitObject):
 
 
 def zoo(fields: str, extra: str = "", name: str = "zoo.i"):
-    return load_string(
-        f"[Solvers]\n[a]\ntype = OptionZoo\n{fields}\n[]\n{extra}\n[]\n", name=name
-    ).get_solver("a")
+    return load_string(f"[Solvers]\n[a]\ntype = OptionZoo\n{fields}\n[]\n{extra}\n[]\n", name=name).get_solver("a")
 
 
 def test_every_kind_of_option():
@@ -150,9 +148,7 @@ def test_references_give_one_object_and_unused_blocks_are_not_checked():
 
 
 def test_names_of_sections_are_independent():
-    source = load_string(
-        "[Solvers]\n[x]\ntype=OptionZoo\nlabel=a\n[]\n[]\n[Models]\n[x]\ntype=CopyOf\n[]\n[]"
-    )
+    source = load_string("[Solvers]\n[x]\ntype=OptionZoo\nlabel=a\n[]\n[]\n[Models]\n[x]\ntype=CopyOf\n[]\n[]")
     assert source.get_solver("x").label == "a"
     with pytest.raises(KeyError):
         source.get_model("x")
@@ -219,9 +215,7 @@ def test_errors_pickle_and_know_their_place():
     with pytest.raises(InputError) as info:
         zoo("label = x\ncount = b")
     again = pickle.loads(pickle.dumps(info.value))
-    assert (
-        str(again) == str(info.value) and again.where.option == "count" and again.where.block == "Solvers/a"
-    )
+    assert str(again) == str(info.value) and again.where.option == "count" and again.where.block == "Solvers/a"
 
 
 def test_nearest_ignores_case():
@@ -238,6 +232,4 @@ def test_importing_the_package_does_not_import_torch():
 
 
 def test_registry_lists_known_types():
-    assert {"LinearIsotropicElasticity", "SR2VariableRate", "ComposedModel"} <= set(
-        REGISTRIES["Models"].names()
-    )
+    assert {"LinearIsotropicElasticity", "SR2VariableRate", "ComposedModel"} <= set(REGISTRIES["Models"].names())

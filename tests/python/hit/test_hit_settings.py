@@ -59,9 +59,7 @@ def test_both_forms_together_are_an_error():
         settings("example_batch_shape = '(2)'\n[example_batch_shape]\n a = '(2)'\n[]")
 
 
-@pytest.mark.parametrize(
-    "word, value", [("true", True), ("on", True), ("'1'", True), ("no", False), ("OFF", False)]
-)
+@pytest.mark.parametrize("word, value", [("true", True), ("on", True), ("'1'", True), ("no", False), ("OFF", False)])
 def test_dynamic_batch(word, value):
     assert settings(f"dynamic_batch = {word}").dynamic_batch is value
 

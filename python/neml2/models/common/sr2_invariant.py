@@ -24,9 +24,7 @@ class SR2Invariant(Model):
 
     def setup(self) -> None:
         if self.invariant_type in ("I2", "INVALID"):
-            raise NotImplementedError(
-                f"{self.where('invariant_type')}: {self.invariant_type} is not available"
-            )
+            raise NotImplementedError(f"{self.where('invariant_type')}: {self.invariant_type} is not available")
 
     def forward(self, tensor: SR2) -> Scalar:
         if self.invariant_type == "I1":
