@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "neml2/export.h"
+
 #include <cstdint>
 #include <span>
 
@@ -27,7 +29,7 @@ struct LUKernels
 };
 
 /// The kernels for the fastest instruction set this processor has. Thread-safe; the choice is made once.
-const LUKernels & lu_kernels();
+NEML2_EXPORT const LUKernels & lu_kernels();
 
 /// All kernels this processor can run, fastest first. Results differ between them by rounding (fused multiply-add).
 std::span<const LUKernels * const> lu_kernels_supported();

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+#include "newton.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <nanobind/stl/string.h>
+#include <torch/csrc/autograd/python_variable.h>
+
+#include "neml2/solvers/LUKernels.h"
+#include "neml2/solvers/Newton.h"
+#include "neml2/solvers/Substepping.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace nb = nanobind;
+
+namespace neml2::solvers
+{
+namespace
+{
+nb::object
+to_python(const at::Tensor & tensor)
+{
+  return nb::steal(THPVariable_Wrap(tensor));
+}
+
+at::Tensor
+to_tensor(nb::handle object, const char * what)
+{
+  if (!THPVariable_Check(object.ptr()))
+    throw nb::type_error((std::string(what) + " must be a torch.Tensor").c_str());
+  return THPVariable_Unpack(object.ptr());
+}
+
+template <class T>
+const LUFunctions<T> &
+lu_functions()
+{
+  if constexpr (std::is_same_v<T, double>)
+    return lu_kernels().f64;
+  else
+    return lu_kernels().f32;
+}
+
+/// |rows[i]|^2 of a CPU or GPU matrix, in double, each row summed in the same order whatever the others are.
+void
+squared_norms(const at::Tensor & rows, std::span<double> values)
+{
+  const at::Tensor host = rows.to(at::kCPU, at::kDouble).contiguous();
+  const double * x = host.const_data_ptr<double>();
+  const auto width = static_cast<std::size_t>(host.size(1));
+  for (std::size_t i = 0; i < values.size(); ++i)
+  {
+    double sum = 0.0;
+    for (std::size_t j = 0; j < width; ++j)
+      sum += x[i * width + j] * x[i * width + j];
+    values[i] = sum;
+  }
+}
+
+/**
+ * A batch of systems whose residual and Jacobian are computed in Python, on the rows asked for; linear solves, updates
+ * and all decisions are made here.
+ */
+class CallbackSystem
+{
+public:
+  CallbackSystem(at::Tensor guess, nb::object linearize, nb::object residual, nb::object begin, nb::object commit)
+      : _guess(std::move(guess)), _u(_guess.clone()), _linearize(std::move(linearize)),
+        _residual(std::move(residual)), _begin(std::move(begin)), _commit(std::move(commit)),
+        _slot(static_cast<std::size_t>(_guess.size(0))), _step_norm(_slot.size(), 0.0)
+  {
+  }
+
+  const at::Tensor & iterates() const { return _u; }
+
+  Index size() const { return _guess.size(0); }
+
+  void linearize(Points points, std::span<double> norm2)
+  {
+    const at::Tensor index = tensor_of(points);
+    nb::object answer = _linearize(to_python(rows(_u, index, points)), argument(index, points));
+    if (!nb::isinstance<nb::tuple>(answer) || nb::len(answer) != 2)
+      throw nb::type_error("linearize must return residual and Jacobian");
+    const Index n = static_cast<Index>(points.size());
+    const Index nu = _guess.size(1);
+    _r = checked(to_tensor(answer[0], "the residual"), {n, nu}, "the residual");
+    _jacobian = checked(to_tensor(answer[1], "the Jacobian"), {n, nu, nu}, "the Jacobian");
+    for (std::size_t i = 0; i < points.size(); ++i)
+      _slot[static_cast<std::size_t>(points[i])] = static_cast<Index>(i);
+    squared_norms(_r, norm2);
+  }
+
+  void step(Points points, std::span<double> slope, std::span<std::uint8_t> singular)
+  {
+    _du = at::zeros_like(_r);
+    if (_r.device().is_cpu())
+    {
+      nb::gil_scoped_release release;
+      if (_r.scalar_type() == at::kDouble)
+        solve_cpu<double>(points, singular);
+      else
+        solve_cpu<float>(points, singular);
+    }
+    else
+      solve_anywhere(points, singular);
+    if (!slope.empty())
+      slopes(points, slope);
+  }
+
+  void trial(Points points, std::span<const double> alpha, std::span<double> norm2)
+  {
+    const at::Tensor index = tensor_of(points);
+    const at::Tensor u = rows(_u, index, points) + scaled_step(points, alpha);
+    const nb::object answer = _residual(to_python(u), argument(index, points));
+    const at::Tensor r = checked(to_tensor(answer, "the residual"), u.sizes(), "the residual");
+    squared_norms(r, norm2);
+  }
+
+  void advance(Points points, std::span<const double> alpha)
+  {
+    const at::Tensor index = tensor_of(points);
+    const at::Tensor du = scaled_step(points, alpha);
+    _u.index_add_(0, index.to(_u.device()), du);
+    std::vector<double> norms(points.size());
+    squared_norms(du, norms);
+    for (std::size_t i = 0; i < points.size(); ++i)
+      _step_norm[static_cast<std::size_t>(points[i])] = std::sqrt(norms[i]);
+  }
+
+  void update_norms(Points points, std::span<double> du, std::span<double> u)
+  {
+    squared_norms(rows(_u, tensor_of(points), points), u);
+    for (std::size_t i = 0; i < points.size(); ++i)
+    {
+      u[i] = std::sqrt(u[i]);
+      du[i] = _step_norm[static_cast<std::size_t>(points[i])];
+    }
+  }
+
+  void begin(Points points, double from, double to)
+  {
+    const at::Tensor index = tensor_of(points);
+    const at::Tensor here = index.to(_u.device());
+    _u.index_copy_(0, here, _guess.index_select(0, here));
+    _begin(to_python(index), from, to);
+  }
+
+  void commit(Points points)
+  {
+    const at::Tensor index = tensor_of(points);
+    _commit(to_python(index), to_python(_u.index_select(0, index.to(_u.device()))));
+  }
+
+private:
+  static at::Tensor tensor_of(Points points)
+  {
+    at::Tensor index = at::empty({static_cast<Index>(points.size())}, at::kLong);
+    std::copy(points.begin(), points.end(), index.mutable_data_ptr<std::int64_t>());
+    return index;
+  }
+
+  bool all(Points points) const { return points.size() == _slot.size(); }
+
+  at::Tensor rows(const at::Tensor & values, const at::Tensor & index, Points points) const
+  {
+    return all(points) ? values.clone() : values.index_select(0, index.to(values.device()));
+  }
+
+  /// Python gets None where all points are meant.
+  nb::object argument(const at::Tensor & index, Points points) const
+  {
+    return all(points) ? nb::none() : to_python(index);
+  }
+
+  at::Tensor checked(const at::Tensor & value, at::IntArrayRef shape, const char * what) const
+  {
+    if (value.sizes() != shape)
+      throw std::invalid_argument(std::string(what) + " has shape " + c10::str(value.sizes()) + ", expected " +
+                                  c10::str(shape));
+    return value.detach().to(_u.options()).contiguous();
+  }
+
+  std::vector<Index> slots(Points points) const
+  {
+    std::vector<Index> found(points.size());
+    for (std::size_t i = 0; i < points.size(); ++i)
+      found[i] = _slot[static_cast<std::size_t>(points[i])];
+    return found;
+  }
+
+  at::Tensor scaled_step(Points points, std::span<const double> alpha) const
+  {
+    const std::vector<Index> where = slots(points);
+    at::Tensor factor = at::empty({static_cast<Index>(alpha.size()), 1}, at::kDouble);
+    std::copy(alpha.begin(), alpha.end(), factor.mutable_data_ptr<double>());
+    return _du.index_select(0, tensor_of(where).to(_du.device())) * factor.to(_du.options());
+  }
+
+  void slopes(Points points, std::span<double> slope) const
+  {
+    const at::Tensor r = _r.to(at::kCPU, at::kDouble).contiguous();
+    const at::Tensor du = _du.to(at::kCPU, at::kDouble).contiguous();
+    const auto n = static_cast<std::size_t>(_du.size(1));
+    for (std::size_t i = 0; i < points.size(); ++i)
+    {
+      const std::size_t offset = static_cast<std::size_t>(_slot[static_cast<std::size_t>(points[i])]) * n;
+      double sum = 0.0;
+      for (std::size_t j = 0; j < n; ++j)
+        sum -= r.const_data_ptr<double>()[offset + j] * du.const_data_ptr<double>()[offset + j];
+      slope[i] = sum;
+    }
+  }
+
+  /// Blocks of lu_lanes systems side by side; unused lanes repeat the last system.
+  template <class T>
+  void solve_cpu(Points points, std::span<std::uint8_t> singular)
+  {
+    const std::vector<Index> where = slots(points);
+    const auto count = static_cast<Index>(where.size());
+    const int n = static_cast<int>(_r.size(1));
+    const int lda = lu_row_stride<T>(n);
+    const T * jacobian = _jacobian.const_data_ptr<T>();
+    const T * r = _r.const_data_ptr<T>();
+    T * du = _du.mutable_data_ptr<T>();
+    const Index blocks = (count + lu_lanes - 1) / lu_lanes;
+
+    at::parallel_for(
+        0,
+        blocks,
+        1,
+        [&](Index first, Index last)
+        {
+          std::vector<T> a(static_cast<std::size_t>(n) * lda * lu_lanes);
+          std::vector<T> b(static_cast<std::size_t>(n) * lu_lanes);
+          for (Index block = first; block < last; ++block)
+          {
+            const Index start = block * lu_lanes;
+            const int lanes = static_cast<int>(std::min<Index>(lu_lanes, count - start));
+            for (int l = 0; l < lu_lanes; ++l)
+            {
+              const Index slot = where[static_cast<std::size_t>(start + std::min(l, lanes - 1))];
+              for (int i = 0; i < n; ++i)
+              {
+                b[static_cast<std::size_t>(i * lu_lanes + l)] = -r[slot * n + i];
+                for (int j = 0; j < n; ++j)
+                  a[static_cast<std::size_t>((i * lda + j) * lu_lanes + l)] = jacobian[(slot * n + i) * n + j];
+              }
+            }
+            const std::uint32_t bad = lu_functions<T>().factor_solve(a.data(), b.data(), n, 1, lanes, lda);
+            for (int l = 0; l < lanes; ++l)
+            {
+              singular[static_cast<std::size_t>(start + l)] = (bad >> l) & 1u;
+              const Index slot = where[static_cast<std::size_t>(start + l)];
+              for (int i = 0; i < n; ++i)
+                du[slot * n + i] = b[static_cast<std::size_t>(i * lu_lanes + l)];
+            }
+          }
+        });
+  }
+
+  /// The same through ATen, on other devices.
+  void solve_anywhere(Points points, std::span<std::uint8_t> singular)
+  {
+    const at::Tensor where = tensor_of(slots(points)).to(_r.device());
+    const auto [du, info] =
+        at::linalg_solve_ex(_jacobian.index_select(0, where), -_r.index_select(0, where).unsqueeze(-1));
+    const at::Tensor failed = (info != 0).logical_or(~du.isfinite().all(-1).all(-1)).to(at::kCPU);
+    const bool * flags = failed.const_data_ptr<bool>();
+    std::copy(flags, flags + points.size(), singular.begin());
+    _du.index_copy_(0, where, du.squeeze(-1));
+  }
+
+  at::Tensor _guess;
+  at::Tensor _u;
+  nb::object _linearize;
+  nb::object _residual;
+  nb::object _begin;
+  nb::object _commit;
+  /// Row of each point in what the last linearize() and step() left.
+  std::vector<Index> _slot;
+  std::vector<double> _step_norm;
+  at::Tensor _r;
+  at::Tensor _jacobian;
+  at::Tensor _du;
+};
+
+template <class V>
+nb::object
+as_tensor(const std::vector<V> & values, at::ScalarType type)
+{
+  at::Tensor tensor = at::empty({static_cast<Index>(values.size())}, at::kDouble);
+  std::transform(values.begin(),
+                 values.end(),
+                 tensor.mutable_data_ptr<double>(),
+                 [](const V & value) { return static_cast<double>(value); });
+  return to_python(tensor.to(type));
+}
+
+nb::dict
+outcome_of(const NewtonResult & result)
+{
+  nb::dict outcome;
+  outcome["status"] = as_tensor(result.status, at::kLong);
+  outcome["iterations"] = as_tensor(result.iterations, at::kLong);
+  outcome["initial_norm"] = as_tensor(result.initial_norm, at::kDouble);
+  outcome["final_norm"] = as_tensor(result.final_norm, at::kDouble);
+  outcome["failed"] = as_tensor(result.failed, at::kLong);
+  return outcome;
+}
+
+NewtonOptions
+options_from(nb::dict given)
+{
+  NewtonOptions options;
+  options.abs_tol = nb::cast<double>(given["abs_tol"]);
+  options.rel_tol = nb::cast<double>(given["rel_tol"]);
+  options.max_its = nb::cast<int>(given["max_its"]);
+  if (given.contains("update_tol"))
+    options.update_tol = nb::cast<double>(given["update_tol"]);
+  if (given.contains("linesearch_type"))
+  {
+    LineSearchOptions search;
+    search.type = nb::cast<std::string>(given["linesearch_type"]) == "STRONG_WOLFE" ? LineSearchType::strong_wolfe
+                                                                                   : LineSearchType::backtracking;
+    search.max_iterations = nb::cast<int>(given["max_linesearch_iterations"]);
+    search.cutback = nb::cast<double>(given["linesearch_cutback"]);
+    search.stopping_criteria = nb::cast<double>(given["linesearch_stopping_criteria"]);
+    options.line_search = search;
+  }
+  return options;
+}
+
+nb::tuple
+newton(nb::object guess,
+       nb::object linearize,
+       nb::object residual,
+       nb::dict options,
+       int max_substepping_level,
+       nb::object begin,
+       nb::object commit)
+{
+  const at::Tensor u = to_tensor(guess, "the initial guess").detach().contiguous();
+  if (u.dim() != 2 || (u.scalar_type() != at::kDouble && u.scalar_type() != at::kFloat))
+    throw std::invalid_argument("the initial guess must have shape (points, unknowns), float32 or float64");
+
+  CallbackSystem system(u, std::move(linearize), std::move(residual), std::move(begin), std::move(commit));
+  if (max_substepping_level <= 0)
+  {
+    Newton solver(options_from(options));
+    const NewtonResult & result = solver.solve(system);
+    return nb::make_tuple(to_python(system.iterates()), outcome_of(result));
+  }
+  Substepping solver(options_from(options), max_substepping_level);
+  nb::dict outcome = outcome_of(solver.solve(system));
+  outcome["substeps"] = as_tensor(solver.substeps(), at::kLong);
+  return nb::make_tuple(to_python(system.iterates()), outcome);
+}
+} // namespace
+
+void
+bind_newton(nb::module_ & m)
+{
+  m.def("newton",
+        &newton,
+        nb::arg("guess"),
+        nb::arg("linearize"),
+        nb::arg("residual"),
+        nb::arg("options"),
+        nb::arg("max_substepping_level") = 0,
+        nb::arg("begin") = nb::none(),
+        nb::arg("commit") = nb::none(),
+        R"(Newton's method per material point, with residual and Jacobian from Python.
+
+guess: (n, nu) float32 or float64. linearize(u, points) returns the residual (m, nu) and Jacobian (m, nu, nu) of the
+points at the iterates u (m, nu), residual(u, points) the residual alone; points is an int64 tensor of ascending numbers,
+or None for all n. options: abs_tol, rel_tol, max_its, and where wanted update_tol and the linesearch options under their
+names in input files. With max_substepping_level > 0, begin(points, from, to) and commit(points, u) prepare and conclude
+a part of the step.
+
+Returns the iterates (n, nu) and a dict of tensors with one entry per point: status (0 converged, 1 updates used up, 2
+not finite, 3 singular Jacobian), iterations, initial_norm, final_norm; failed holds the numbers of the points that did
+not converge. Nothing is raised for these.)");
+}
+} // namespace neml2::solvers
