@@ -71,9 +71,7 @@ class VecComponents(Model):
     from_ = Input(Vec)
     to: list[str] = Option(list[str])
 
-    def variables(
-        self, inputs: list[Variable], outputs: list[Variable]
-    ) -> tuple[list[Variable], list[Variable]]:
+    def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         if len(self.to) != 3:
             raise self.error(f"expected three names, got {len(self.to)}", "to")
         return inputs, [Variable("to", Scalar, name) for name in self.to]

@@ -23,9 +23,7 @@ class Table(Model):
                     raise self.error(f"a table needs at least two points, got {shape[0]}", declaration.option)
                 sizes += shape
             elif shape != sizes:
-                raise self.error(
-                    f"expected table axes {sizes}, those of the abscissae; got {shape}", "ordinate"
-                )
+                raise self.error(f"expected table axes {sizes}, those of the abscissae; got {shape}", "ordinate")
 
     def _table_shape(self, declaration: ParameterDeclaration, name: str) -> list[int]:
         stop = self._parameters[name].ndim - len(declaration.type.BASE_SHAPE)

@@ -25,9 +25,7 @@ class ScalarMultiplication(Model):
         if factors == 0:
             raise self.error("expected at least one variable", "from")
         if flags not in (1, factors):
-            raise self.error(
-                f"expected 1 flag or {factors}, one for each variable, got {flags}", "reciprocal"
-            )
+            raise self.error(f"expected 1 flag or {factors}, one for each variable, got {flags}", "reciprocal")
         self._divides = tuple(self.reciprocal) if flags == factors else tuple(self.reciprocal) * factors
 
     def forward(self, factors: tuple[Scalar, ...], scaling: Scalar) -> Scalar:

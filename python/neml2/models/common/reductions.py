@@ -25,9 +25,7 @@ class OverPoints(Model):
         rank = x.dynamic_batch_ndim
         if not -rank <= self.dim < rank:
             text = f"axis {self.dim} is to be reduced, but the value has {rank} dynamic batch axes"
-            raise self.error(
-                text + ("" if rank else "; a single material point has none"), "dim", InvalidModel
-            )
+            raise self.error(text + ("" if rank else "; a single material point has none"), "dim", InvalidModel)
         return x
 
 
