@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import (
+    BadValue,
     CircularReference,
     InvalidOption,
     SuspiciousReference,
@@ -160,7 +161,11 @@ class InputFile:
         for section in sections:
             for block in self.blocks(section).values():
                 for field in block.fields().values():
-                    if field.where != besides and word in field.text().replace(";", " ").split():
+                    try:
+                        words = field.text().replace(";", " ").split()
+                    except BadValue:  # a block nobody has asked for may be wrong
+                        continue
+                    if field.where != besides and word in words:
                         return True
         return False
 

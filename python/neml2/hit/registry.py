@@ -6,6 +6,7 @@ The modules that hold the classes are imported one after the other until the wan
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -121,7 +122,7 @@ def load_extension(path: str | os.PathLike) -> Any:
     file = Path(path).resolve()
     if not file.is_file():
         raise FileNotFoundError(f"{path}: no such extension file")
-    name = f"neml2_extension_{file.stem}_{abs(hash(str(file))):x}"
+    name = f"neml2_extension_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)

@@ -70,7 +70,7 @@ class PythonTensor:
                     raise TensorError("the statements assign no variable 'result'", field.where) from None
                 return scope["result"]
             return eval(code, scope)
-        except (InputError, RecursionError):
+        except InputError:
             raise
         except Exception as error:
             _fail(error, scope, field.where)

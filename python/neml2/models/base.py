@@ -161,7 +161,7 @@ class Model(torch.nn.Module, Configured):
     def _parameter(self, slot: Stored | Promoted, state: Mapping[str, TensorWrapper]) -> Any:
         if isinstance(slot, Promoted):
             return state[slot.variable]
-        return slot.type(self._parameters[slot.name], sub_batch_ndim=slot.sub_batch_ndim)
+        return slot.type(getattr(self, slot.name), sub_batch_ndim=slot.sub_batch_ndim)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate with inputs given in the order of `input_spec`, or by name; typed values or raw tensors.

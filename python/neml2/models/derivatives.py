@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 State = dict[str, TensorWrapper]
 
+FEW = 2_000_000
+"""Numbers of tangents worth holding at once."""
+
 
 def _along(model: Model, state: State, names: list[str], wrappers: State) -> Callable:
     """Raw values of the named inputs -> raw outputs; notes the typed outputs in `wrappers`."""
@@ -51,32 +54,42 @@ def jvp(model: Model, state: State, tangents: Mapping[str, Any]) -> tuple[State,
 
 
 def jacobian(model: Model, state: State) -> tuple[State, dict[str, dict[str, torch.Tensor]]]:
-    """Outputs and all blocks. One column of a block is the response to a unit change of one component at
-    all points, which is the derivative at each point because points do not influence each other."""
+    """Outputs and all blocks. One column of a block is the response to a unit change of one component at all points,
+    which is the derivative at each point because points do not influence each other."""
     outputs = model.evaluate(state)
     batch = torch.broadcast_shapes(*(dynamic_shape(v) for v in [*state.values(), *outputs.values()]))
     blocks: dict[str, dict[str, torch.Tensor]] = {name: {} for name in outputs}
-    for name, value in state.items():
-        columns = _columns(model, state, name)
-        point = value.data.shape[len(dynamic_shape(value)) :]
-        for out, slopes in columns.items():
+    for names in _groups(state):
+        points = [state[name].data.shape[len(dynamic_shape(state[name])) :] for name in names]
+        for out, slopes in _columns(model, state, names).items():
             out_point = slopes.shape[1 + len(dynamic_shape(outputs[out])) :]
-            block = slopes.movedim(0, -1).unflatten(-1, point) if point else slopes.squeeze(0)
-            blocks[out][name] = block.expand((*batch, *out_point, *point))
+            parts = slopes.movedim(0, -1).split([math.prod(point) for point in points], dim=-1)
+            for name, point, part in zip(names, points, parts, strict=True):
+                block = part.unflatten(-1, point) if point else part.squeeze(-1)
+                blocks[out][name] = block.expand((*batch, *out_point, *point))
     return outputs, blocks
 
 
-def _columns(model: Model, state: State, name: str) -> dict[str, torch.Tensor]:
-    """The derivative of each output with respect to each component of an input, components on a leading
-    axis."""
-    data = state[name].data.contiguous()
-    point = data.shape[len(dynamic_shape(state[name])) :]
-    count = math.prod(point)
-    lead = (1,) * (data.ndim - len(point))
-    basis = torch.eye(count, dtype=data.dtype, device=data.device).reshape(count, *lead, *point)
-    basis = basis.expand(count, *data.shape)
-    function = _along(model, state, [name], {})
-    return torch.func.vmap(lambda tangent: torch.func.jvp(function, (data,), (tangent,))[1])(basis)
+def _groups(state: State) -> list[list[str]]:
+    """Inputs to differentiate with respect to in one go: all while that takes little memory, else one by one."""
+    columns = sum(math.prod(v.data.shape[len(dynamic_shape(v)) :]) for v in state.values())
+    if columns * sum(v.data.numel() for v in state.values()) <= FEW:
+        return [list(state)] if state else []
+    return [[name] for name in state]
+
+
+def _columns(model: Model, state: State, names: list[str]) -> dict[str, torch.Tensor]:
+    """The derivative of each output with respect to each component of some inputs, components on a leading axis."""
+    data = [state[name].data.contiguous() for name in names]
+    points = [x.shape[len(dynamic_shape(state[name])) :] for name, x in zip(names, data, strict=True)]
+    sizes = [math.prod(point) for point in points]
+    unit = torch.eye(sum(sizes), dtype=data[0].dtype, device=data[0].device).split(sizes, dim=1)
+    basis = []
+    for x, point, rows in zip(data, points, unit, strict=True):
+        lead = (1,) * (x.ndim - len(point))
+        basis.append(rows.reshape(len(rows), *lead, *point).to(x).expand(len(rows), *x.shape))
+    function = _along(model, state, names, {})
+    return torch.func.vmap(lambda *tangents: torch.func.jvp(function, tuple(data), tangents)[1])(*basis)
 
 
 def dynamic_shape(value: TensorWrapper) -> tuple[int, ...]:

@@ -98,6 +98,11 @@ def test_an_unknown_name_is_a_value_error_with_the_nearest_name():
         python("'strians + 1'", entry("strains", "'1'"))
 
 
+def test_endless_recursion_of_an_expression_is_a_value_error():
+    with pytest.raises(ValueError, match="RecursionError"):
+        python("'(lambda f: f(f))(lambda f: f(f))'")
+
+
 def test_bad_syntax_is_a_value_error():
     with pytest.raises(ValueError, match=r"\[Tensors/x\] option 'expr': SyntaxError"):
         python("'1 +'")

@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.utils.parametrize
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from neml2.models import Input, Model, Output, Parameter, T, register_family
@@ -193,3 +194,47 @@ def test_every_type_of_an_integrator():
     for name in ("Scalar", "SR2", "R2", "Vec"):
         assert issubclass(find(f"{name}BackwardEulerTimeIntegration"), BackwardEulerTimeIntegration)
     assert issubclass(find("SR2LinearCombination"), LinearCombination)
+
+
+def test_a_parametrised_parameter_is_used():
+    class Exponential(torch.nn.Module):
+        def forward(self, value):
+            return value.exp()
+
+        def right_inverse(self, value):
+            return value.log()
+
+    model = VoceIsotropicHardening(saturated_hardening=100.0, saturation_rate=2.0)
+    before = model(0.3).data
+    torch.nn.utils.parametrize.register_parametrization(model, "R", Exponential())
+    torch.testing.assert_close(model(0.3).data, before)
+
+
+def test_single_precision():
+    model = VoceIsotropicHardening(saturated_hardening=100.0, saturation_rate=2.0).to(torch.float32)
+    x = torch.rand(4)
+    outputs, J = model.jacobian({"equivalent_plastic_strain": x})
+    assert outputs["isotropic_hardening"].data.dtype == torch.float32
+    assert J["isotropic_hardening"]["equivalent_plastic_strain"].dtype == torch.float32
+
+
+def test_inputs_taken_one_by_one_give_the_same_jacobian(monkeypatch):
+    x = {"direction": rand(4, 3), "amount": rand(4)}
+    _, together = Stretch().jacobian(x)
+    monkeypatch.setattr("neml2.models.derivatives.FEW", 0)
+    _, apart = Stretch().jacobian(x)
+    for out, blocks in together.items():
+        for name, block in blocks.items():
+            torch.testing.assert_close(apart[out][name], block, rtol=0, atol=0)
+
+
+def test_a_model_without_inputs_has_no_blocks():
+    class Constant(Model):
+        value = Output(Scalar)
+        k = Parameter(Scalar, 2.0)
+
+        def forward(self, k):
+            return k
+
+    outputs, J = Constant().jacobian({})
+    assert outputs["value"].data.item() == 2.0 and J == {"value": {}}
