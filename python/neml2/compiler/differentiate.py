@@ -3,8 +3,8 @@
 
 The adjoint of a `where` reaches only the branch taken. Past the `where`, local derivatives of the other branch may be
 infinite, and `0 * inf` would leak NaN into a branch that is never taken. So an adjoint that came through one side of a
-`where` carries that condition with it, and every product formed from it is selected by the condition again; `make` folds
-those selections where they are not needed.
+`where` carries that condition with it, and every product formed from it is selected by the condition again; `make`
+folds those selections where they are not needed.
 """
 
 from __future__ import annotations

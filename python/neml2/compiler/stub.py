@@ -26,12 +26,11 @@ def text(source: InputFile, model: str, artifact_path: Path) -> str:
     the folder of the input file, which the stub remembers as `input_directory`.
     """
     shim = SHIM.format(model=model, artifact_path=artifact_path, input_directory=source.directory.resolve())
-    replaced = False
     parts = []
     for node in source.document.root.children():
-        if not replaced and _is_section(node, "Models") and any(_is_section(c, model) for c in node.children()):
-            parts.append(_with_shim(node, model, shim))
-            replaced = True
+        if _is_section(node, "Models") and any(_is_section(c, model) for c in node.children()):
+            parts.append(_replaced(node, model, shim))
+            shim = ""  # later blocks of that name were overrides of the first
         else:
             parts.append(node.render().rstrip("\n") + "\n")
     return "".join(parts)
@@ -43,6 +42,6 @@ def _is_section(node: Any, name: str) -> bool:
     return node.type() == nmhit.NodeType.Section and node.path() == name
 
 
-def _with_shim(section: Any, model: str, shim: str) -> str:
+def _replaced(section: Any, model: str, shim: str) -> str:
     parts = [shim if _is_section(c, model) else c.render().strip("\n") + "\n" for c in section.children()]
     return f"[{section.path()}]\n{indent(''.join(parts), '  ')}[]\n"

@@ -57,6 +57,17 @@ class InputFile:
         """The folder relative file names in options refer to."""
         return self.path.parent
 
+    def file(self, name: str) -> Path:
+        """The file an option names, relative to this file's folder; for the stub of a compiled model that lies
+        elsewhere, relative to the folder of the input file it was made from."""
+        path = self.directory / name
+        if not path.exists():
+            for block in self.blocks("Models").values():
+                origin = block.field("input_directory")
+                if origin is not None and (Path(origin.text()) / name).exists():
+                    return Path(origin.text()) / name
+        return path
+
     # -- blocks ----------------------------------------------------------------------------------------------
 
     def blocks(self, section: str) -> dict[str, Block]:

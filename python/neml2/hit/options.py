@@ -111,7 +111,7 @@ class OptionDeclaration(Declaration):
 
     def parse(self, field: Field, source: InputFile) -> Any:
         if self.kind is Path:
-            return source.directory / field.text()
+            return source.file(field.text())
         return self.check(field.read(self.kind), field.where)
 
     def check(self, value: Any, where: Where) -> Any:

@@ -141,7 +141,7 @@ class _CSVTensor:
 
         field = block.require("csv_file")
         names, where = cls._columns(block)
-        header, rows = _read_csv(source.directory / field.text(), field.where)
+        header, rows = _read_csv(source.file(field.text()), field.where)
         for name in names:
             if name not in header:
                 hint = suggestion(name, header) or f"; there are: {listing(header)}"

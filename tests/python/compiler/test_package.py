@@ -139,10 +139,8 @@ def test_a_killed_compile_leaves_the_old_package(folder):
 
 
 def test_the_stub_keeps_all_other_blocks(folder):
-    text = (
-        ELASTICITY
-        + "[Tensors]\n  [x]\n    type = Python\n    expr = 'Scalar(1.0)'\n  []\n[]\n[Models]\n  [y]\n    type = CopyScalar\n  []\n[]\n"
-    )
+    tensors = "[Tensors]\n  [x]\n    type = Python\n    expr = 'Scalar(1.0)'\n  []\n[]\n"
+    text = ELASTICITY + tensors + "[Models]\n  [y]\n    type = CopyScalar\n  []\n[]\n"
     (folder / "input.i").write_text(text)
     done = run_tool("compile", "input.i", "--model", "elasticity", cwd=folder)
     assert done.returncode == 0, done.stderr
