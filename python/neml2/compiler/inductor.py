@@ -2,9 +2,9 @@
 """One AOT-Inductor kernel for one point graph.
 
 A graph enters Inductor as a single custom operation, `neml2::point`, whose lowering is one loop over all points with
-the whole graph as its body: every scalar operation stays in a register, every result is stored once. The state is an "array
-of structures of arrays" of shape (blocks, components, lanes): a block holds `lanes` neighbouring points, so each load
-and store is one aligned vector, and a graph needs no code for a ragged end.
+the whole graph as its body: every scalar operation stays in a register, every result is stored once. The state is an
+"array of structures of arrays" of shape (blocks, components, lanes): a block holds `lanes` neighbouring points, so
+each load and store is one aligned vector, and a graph needs no code for a ragged end.
 
 Left to itself, Inductor would see one loop per result, thousands of them, and spend minutes on fusing them.
 """
