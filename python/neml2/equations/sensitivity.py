@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""Derivatives of the solution of r(u; g) = 0 by the implicit function theorem, du/dg = -(dr/du)^-1 dr/dg.
+
+Exact for first derivatives under autograd and under torch.func.{jvp, vjp, jacfwd, jacrev, vmap}. Derivatives of
+derivatives are not: the Jacobian is taken as a constant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from .residual import Residual
+from .solve import Part, Walk, part_values, solve
+
+
+@dataclass
+class Problem:
+    """All of a solve but its tensors. `parts` is filled by the solve."""
+
+    residual: Residual
+    settings: dict[str, Any]
+    walk: Walk
+    label: str
+    parts: list[Part] | None = None
+
+
+class _Solve(torch.autograd.Function):
+    """(guess, *values) -> (u (*batch, n), (dr/du)^-1 (*batch, n, n)) as constants. Singular points get NaN there."""
+
+    @staticmethod
+    def forward(problem: Problem, guess: torch.Tensor, *values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        residual = problem.residual
+        solution = solve(residual, problem.settings, problem.walk, guess, values, problem.label)
+        problem.parts = solution.parts
+        u = solution.u.expand(*solution.batch, solution.u.shape[-1]).clone()
+        return u, inverse_jacobian(residual, u, values)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        ctx.mark_non_differentiable(*output)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, problem: Problem, guess: torch.Tensor, *values: torch.Tensor) -> tuple:
+        residual = problem.residual
+        slots = residual.slots
+        ndims = [_batch_ndim(guess, in_dims[1], 1)]
+        ndims += [_batch_ndim(v, d, s.point_ndim) for v, d, s in zip(values, in_dims[2:], slots, strict=True)]
+        inner = max(ndims)
+        moved = [
+            value if dim is None else _in_front(value.movedim(dim, 0), inner - ndim)
+            for value, dim, ndim in zip((guess, *values), in_dims[1:], ndims, strict=True)
+        ]
+        batch = torch.broadcast_shapes((info.batch_size, *(1,) * inner), residual.batch(moved[0], moved[1:]))
+        moved[0] = moved[0].expand(*batch, moved[0].shape[-1])
+        outer = replace(problem)
+        result = _Solve.apply(outer, *moved)
+        if outer.parts:
+            raise NotImplementedError(f"{problem.label}: vmap over a step that had to be cut into parts")
+        problem.parts = []
+        return result, (0, 0)
+
+
+def _batch_ndim(value: torch.Tensor, dim: int | None, point_ndim: int) -> int:
+    return max(value.ndim - (dim is not None) - point_ndim, 0)
+
+
+def _in_front(value: torch.Tensor, missing: int) -> torch.Tensor:
+    return value.reshape(value.shape[0], *(1,) * missing, *value.shape[1:])
+
+
+def inverse_jacobian(residual: Residual, u: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(dr/du)^-1 (*batch, n, n); NaN at points where it is singular."""
+    _, jacobian = residual.with_jacobian(u, values)
+    inverse, info = torch.linalg.inv_ex(jacobian)
+    return torch.where((info == 0)[..., None, None], inverse, torch.nan)
+
+
+class _Attach(torch.autograd.Function):
+    """(u, A^-1, r) -> u, with the derivative -A^-1 dr."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(u: torch.Tensor, inverse: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+        return u.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: torch.Tensor) -> None:
+        _, inverse, _ = inputs
+        ctx.save_for_backward(inverse)
+        ctx.save_for_forward(inverse)
+
+    @staticmethod
+    def jvp(ctx: Any, du: Any, d_inverse: Any, dr: torch.Tensor) -> torch.Tensor:
+        (inverse,) = ctx.saved_tensors
+        return -(inverse @ dr.unsqueeze(-1)).squeeze(-1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple:  # type: ignore[override]
+        (inverse,) = ctx.saved_tensors
+        return None, None, -(inverse.mT @ gradient.unsqueeze(-1)).squeeze(-1)
+
+
+def solve_with_derivatives(problem: Problem, guess: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The solution (*batch, n) with its first derivatives with respect to the values."""
+    residual = replace(problem.residual, swap=True)
+    problem = replace(problem, residual=residual)
+    u, inverse = _Solve.apply(problem, guess.detach(), *(value.detach() for value in values))
+    if problem.parts:
+        return _along_parts(problem, problem.parts, u, values)
+    return _Attach.apply(u, inverse, residual(u, values))
+
+
+def _along_parts(
+    problem: Problem, parts: list[Part], u: torch.Tensor, values: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """The chain of all parts of the step, each by the implicit function theorem."""
+    residual = problem.residual
+    batch, n = u.shape[:-1], u.shape[-1]
+    total = torch.zeros(math.prod(batch), n, dtype=u.dtype, device=u.device)
+    for part in parts:
+        points = part.points.to(u.device)
+        span = (part.begin, part.end)
+        rows = part_values(residual, problem.walk, values, batch, points, span, total[points])
+        constants = [value.detach() for value in rows]
+        inverse = inverse_jacobian(residual, part.u, constants)
+        total = total.index_copy(0, points, _Attach.apply(part.u, inverse, residual(part.u, rows)))
+    return total.reshape(*batch, n)
+
+
+def needed(values: Sequence[torch.Tensor]) -> bool:
+    """Whether someone differentiates, or maps, what is computed from these values."""
+    if torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
+        return True
+    return torch.is_grad_enabled() and any(value.requires_grad for value in values)
