@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include <nanobind/nanobind.h>
+#include "bindings.h"
 
 #include "neml2/version.h"
-#include "newton.h"
-
-namespace nb = nanobind;
 
 NB_MODULE(_neml2, m)
 {
-  nb::module_::import_("torch");
+  m.doc() = "C++ runtime of compiled models";
+  nanobind::module_::import_("torch"); // its Python side must be up before a tensor is wrapped
   m.attr("__version__") = NEML2_VERSION;
   m.attr("torch_version") = NEML2_TORCH_VERSION;
-  neml2::solvers::bind_newton(m);
+  neml2::bindings::bind_exceptions(m);
+  neml2::bindings::bind_model(m);
 }

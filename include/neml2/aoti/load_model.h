@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "neml2/aoti/Model.h"
+#include "neml2/dispatchers/Scheduler.h"
+#include "neml2/export.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace neml2::aoti
+{
+
+/// A loaded model that can be copied and moved about; copies are one model. Its operations are those of Model.
+class ModelHandle
+{
+public:
+  explicit ModelHandle(std::shared_ptr<Model> model) : _model(std::move(model)) {}
+
+  ValueMap forward(const ValueMap & inputs) const { return _model->forward(inputs); }
+
+  std::pair<ValueMap, ValueMap> jvp(const ValueMap & inputs, const ValueMap & tangents) const
+  {
+    return _model->jvp(inputs, tangents);
+  }
+
+  std::pair<ValueMap, JacobianMap> jacobian(const ValueMap & inputs) const { return _model->jacobian(inputs); }
+
+  void forward_into(const ValueMap & inputs, const ValueMap & outputs) const { _model->forward_into(inputs, outputs); }
+
+  void jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
+                const ValueMap & output_tangents) const
+  {
+    _model->jvp_into(inputs, tangents, outputs, output_tangents);
+  }
+
+  void jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const
+  {
+    _model->jacobian_into(inputs, outputs, blocks);
+  }
+
+  const ValueMap & named_parameters() const { return _model->named_parameters(); }
+  void set_parameter(const std::string & name, const at::Tensor & value) { _model->set_parameter(name, value); }
+
+  const std::string & name() const { return _model->name(); }
+  const std::vector<std::string> & input_names() const { return _model->input_names(); }
+  const std::vector<std::string> & output_names() const { return _model->output_names(); }
+  const std::map<std::string, std::vector<std::int64_t>> & input_base_shapes() const
+  {
+    return _model->input_base_shapes();
+  }
+  const std::map<std::string, std::vector<std::int64_t>> & output_base_shapes() const
+  {
+    return _model->output_base_shapes();
+  }
+  const std::vector<std::pair<std::string, std::string>> & derivative_pairs() const
+  {
+    return _model->derivative_pairs();
+  }
+
+  /// The model itself, shared.
+  const std::shared_ptr<Model> & model() const { return _model; }
+
+  at::Device device() const { return _model->device(); }
+  at::ScalarType dtype() const { return _model->dtype(); }
+
+private:
+  std::shared_ptr<Model> _model;
+};
+
+/// Loads the compiled model that the block [Models]/<name> (type AOTIModel) of an input file refers to: the package
+/// <artifact_path>/<device>/<name>_meta.json. Where nothing is found there, the folder of the same name beside the stub
+/// is used, so that the two can be moved together. Options in the stub's [Solvers] replace those of the package.
+/// @param[in] stub       input file written by neml2-compile
+/// @param[in] name       model in that file
+/// @param[in] scheduler  spreads batches over devices; none: everything runs on the CPU
+/// Throws FatalError.
+NEML2_EXPORT ModelHandle load_model(const std::filesystem::path & stub, const std::string & name,
+                                    std::shared_ptr<Scheduler> scheduler = nullptr);
+
+} // namespace neml2::aoti

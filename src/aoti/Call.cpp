@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "aoti/Call.h"
+
+#include "aoti/NearMatch.h"
+#include "neml2/aoti/exceptions.h"
+
+#include <ATen/EmptyTensor.h>
+#include <ATen/Functions.h>
+#include <ATen/MemoryOverlap.h>
+#include <algorithm>
+#include <c10/core/GradMode.h>
+
+namespace neml2::aoti
+{
+namespace
+{
+
+std::vector<std::string>
+names_of(const std::vector<Slot> & slots)
+{
+  std::vector<std::string> names;
+  for (const auto & slot : slots)
+    names.push_back(slot.name);
+  return names;
+}
+
+} // namespace
+
+Call::Call(const Signature & signature, const ValueMap & inputs, const std::vector<StoredParameter> & parameters)
+    : _signature(signature)
+{
+  for (const auto & slot : signature.inputs)
+  {
+    const auto given = inputs.find(slot.name);
+    if (given == inputs.end())
+      fail_names(inputs);
+    check_tensor(given->second, {"input", slot.name}, slot.trailing, signature.dtype, signature.device);
+    _given.push_back({&slot, &given->second, "input"});
+  }
+  if (inputs.size() != signature.inputs.size())
+    fail_names(inputs);
+  for (const auto & parameter : parameters)
+  {
+    check_tensor(parameter.value, {"parameter", parameter.slot.name}, parameter.slot.trailing, signature.dtype,
+                 signature.device);
+    _given.push_back({&parameter.slot, &parameter.value, "parameter"});
+  }
+  for (const auto & given : _given)
+    broadcast(given);
+}
+
+void
+Call::fail_names(const ValueMap & inputs) const
+{
+  const auto known = names_of(_signature.inputs);
+  for (const auto & [name, tensor] : inputs)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw FatalError("unknown input '" + name + "'" + did_you_mean(name, known) +
+                       " (the inputs are: " + quoted_list(known) + ")");
+  std::vector<std::string> missing;
+  for (const auto & name : known)
+    if (!inputs.contains(name))
+      missing.push_back(name);
+  throw FatalError("missing input" + std::string(missing.size() > 1 ? "s " : " ") + quoted_list(missing) +
+                   " (the inputs are: " + quoted_list(known) + ")");
+}
+
+void
+Call::broadcast(const Given & given)
+{
+  if (!broadcast_into(_batch, batch_shape(*given.tensor, given.slot->trailing.size())))
+    fail_to_broadcast();
+}
+
+void
+Call::fail_to_broadcast() const
+{
+  std::string text;
+  const auto add = [&](const Given & given)
+  {
+    text += (text.empty() ? "" : ", ") + Label{given.kind, given.slot->name}.text() + " has " +
+            to_text(batch_shape(*given.tensor, given.slot->trailing.size()));
+  };
+  std::for_each(_given.begin(), _given.end(), add);
+  std::for_each(_tangents.begin(), _tangents.end(), add);
+  throw FatalError("the batch shapes do not broadcast against one another: " + text);
+}
+
+void
+Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
+{
+  std::size_t found = 0;
+  _tangent_places.assign(_given.size(), -1);
+  for (std::size_t i = 0; i < _given.size(); i++)
+  {
+    const auto & slot = *_given[i].slot;
+    const auto tangent = tangents.find(slot.name);
+    if (tangent == tangents.end())
+      continue;
+    found++;
+    if (!wanted[i])
+      throw FatalError("there is a tangent for '" + slot.name + "', but no derivative with respect to it was " +
+                       "compiled; compile the model with -d :" + slot.name);
+    check_tensor(tangent->second, {"tangent", slot.name}, slot.trailing, _signature.dtype, _signature.device);
+    _tangents.push_back({&slot, &tangent->second, "tangent"});
+    _tangent_places[i] = job.tangent_size;
+    job.tangent_size += slot.range.size;
+    broadcast(_tangents.back());
+  }
+  if (found == tangents.size())
+    return;
+  std::vector<std::string> known;
+  for (const auto & given : _given)
+    known.push_back(given.slot->name);
+  for (const auto & [name, tensor] : tangents)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw FatalError("unknown name '" + name + "' among the tangents" + did_you_mean(name, known) +
+                       " (the inputs and parameters are: " + quoted_list(known) + ")");
+}
+
+void
+Call::bind()
+{
+  job.points = 1;
+  for (const auto extent : _batch)
+    job.points *= extent;
+  for (const auto & given : _given)
+  {
+    job.sources.push_back(as_rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size, _batch));
+    job.sources.back().range = given.slot->range;
+  }
+  std::int64_t place = 0;
+  for (const auto & given : _tangents)
+  {
+    job.tangents.push_back(as_rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size, _batch));
+    job.tangents.back().range = {place, given.slot->range.size};
+    place += given.slot->range.size;
+  }
+}
+
+at::Tensor
+Call::make(at::IntArrayRef trailing, bool is_batched) const
+{
+  Shape shape;
+  if (is_batched)
+    shape = _batch;
+  shape.append(trailing.begin(), trailing.end());
+  return at::detail::empty_cpu(shape, _signature.dtype, false, std::nullopt);
+}
+
+at::Tensor
+Call::own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing, bool needs_batch)
+{
+  check_tensor(tensor, what, trailing, _signature.dtype, _signature.device);
+  const auto batch = batch_shape(tensor, trailing.size());
+  if (batch != at::IntArrayRef(_batch) && (needs_batch || !batch.empty()))
+    throw FatalError(what.text() + " has the batch shape " + to_text(batch) + ", expected " + to_text(_batch) +
+                     (needs_batch ? "" : " or ()"));
+  if (at::has_internal_overlap(tensor) == at::MemOverlap::Yes)
+    throw FatalError(what.text() + " has several elements at one place in memory (it is an expanded view)");
+  bool direct = !tensor.is_neg();
+  const auto * storage = tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl();
+  const auto shares = [&](const Given & given)
+  { return given.tensor->unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl() == storage; };
+  for (const auto & given : _given)
+    direct = direct && !shares(given);
+  for (const auto & given : _tangents)
+    direct = direct && !shares(given);
+  if (direct)
+  {
+    const auto rows = as_rows(tensor, trailing.size(), 1, _batch);
+    direct = !rows.keep.defined();
+  }
+  if (direct)
+    return tensor;
+  auto temporary = at::detail::empty_cpu(tensor.sizes(), _signature.dtype, false, std::nullopt);
+  _copies.emplace_back(temporary, tensor);
+  return temporary;
+}
+
+void
+Call::finish() const
+{
+  const c10::NoGradGuard no_grad;
+  for (const auto & [temporary, destination] : _copies)
+    destination.copy_(temporary);
+}
+
+void
+Call::add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched, std::span<const Operand> sources)
+{
+  const auto count = std::ssize(sources);
+  void * data = tensor.mutable_data_ptr();
+  if (!is_batched)
+    job.uniform_sinks.push_back({{data, count, {}, tensor}, sources.data(), count});
+  else if (job.points > 0 && count > 0)
+  {
+    auto rows = as_rows(tensor, trailing_axes, count, _batch);
+    rows.data = data;
+    rows.keep = tensor;
+    job.sinks.push_back({std::move(rows), sources.data(), count});
+  }
+}
+
+} // namespace neml2::aoti

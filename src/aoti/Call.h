@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "aoti/Engine.h"
+#include "neml2/aoti/Model.h"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace neml2::aoti
+{
+
+/// A variable or parameter as calls see it.
+struct Slot
+{
+  std::string name;
+  Range range;
+  std::vector<std::int64_t> trailing; ///< axes behind the batch axes
+
+  explicit Slot(const VariableInfo & info) : name(info.name), range(info.range), trailing(info.trailing_shape()) {}
+};
+
+/// A parameter that lives in the state, and its present value.
+struct StoredParameter
+{
+  Slot slot;
+  at::Tensor value;
+};
+
+/// The names of a model, resolved to places in its state.
+struct Signature
+{
+  std::vector<Slot> inputs, outputs;
+  c10::ScalarType dtype = c10::ScalarType::Double;
+  c10::Device device = c10::kCPU;
+};
+
+/// Collects and checks the arguments of one call.
+class Call
+{
+public:
+  Call(const Signature & signature, const ValueMap & inputs, const std::vector<StoredParameter> & parameters);
+
+  /// Adds the tangents: `wanted[i]` tells whether input or parameter i (parameters come after the inputs) can have one.
+  void add_tangents(const ValueMap & tangents, const std::vector<char> & wanted);
+
+  /// Broadcasts everything added so far and fills the sources and tangents of the job.
+  void bind();
+
+  const Shape & batch() const { return _batch; }
+
+  /// Whether input or parameter i has batch axes.
+  bool batched(std::size_t i) const { return _given[i].tensor->dim() > std::int64_t(_given[i].slot->trailing.size()); }
+
+  /// Where the tangent of input or parameter i is in the tangent array, -1 where there is none.
+  std::int64_t tangent_place(std::size_t i) const { return _tangent_places.empty() ? -1 : _tangent_places[i]; }
+
+  /// A fresh tensor (*batch, *trailing), or (*trailing) where it is not batched.
+  at::Tensor make(at::IntArrayRef trailing, bool is_batched) const;
+
+  /// Checks a tensor that the caller owns, (*batch, *trailing) or, where it needs no batch axes, (*trailing). Returns
+  /// the one to write to: itself, or a temporary where it shares memory with an input or its rows cannot be written.
+  at::Tensor own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing, bool needs_batch);
+
+  /// Copies temporaries to where they belong.
+  void finish() const;
+
+  /// Lets the run write to a tensor of make() or own(). What `sources` refers to outlives the call.
+  void add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched,
+                std::span<const Operand> sources);
+
+  Job job;
+
+private:
+  struct Given
+  {
+    const Slot * slot;
+    const at::Tensor * tensor;
+    const char * kind;
+  };
+
+  void broadcast(const Given & given);
+  [[noreturn]] void fail_to_broadcast() const;
+  [[noreturn]] void fail_names(const ValueMap & inputs) const;
+
+  const Signature & _signature;
+  Shape _batch;
+  c10::SmallVector<Given, 8> _given;    ///< inputs, then parameters
+  c10::SmallVector<Given, 4> _tangents;
+  c10::SmallVector<std::int64_t, 8> _tangent_places;
+  c10::SmallVector<std::pair<at::Tensor, at::Tensor>, 1> _copies; ///< (temporary, destination)
+};
+
+} // namespace neml2::aoti

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+#include "aoti/Engine.h"
+
+#include "neml2/aoti/exceptions.h"
+
+#include <ATen/EmptyTensor.h>
+#include <ATen/Parallel.h>
+#include <algorithm>
+#include <mutex>
+#include <sstream>
+
+namespace neml2::aoti
+{
+namespace
+{
+
+constexpr std::int64_t chunk_bytes = 384 * 1024; // stays in a second-level cache
+constexpr std::int64_t stream_bytes = 4 << 20;   // outputs beyond this do not stay in one
+
+// Blocks that are worth handing to another thread: a Newton solve costs far more than an explicit function.
+constexpr std::int64_t explicit_grain = 64;
+constexpr std::int64_t implicit_grain = 2;
+
+std::int64_t
+ceil_divide(std::int64_t a, std::int64_t b)
+{
+  return (a + b - 1) / b;
+}
+
+[[noreturn]] void
+report(std::vector<FailedPoint> failed, std::int64_t points)
+{
+  std::sort(failed.begin(), failed.end(), [](const auto & a, const auto & b) { return a.index < b.index; });
+  std::ostringstream text;
+  text << failed.size() << " of " << points << " material points did not converge; the first is point "
+       << failed.front().index << ", with residual " << failed.front().residual << " after "
+       << failed.front().iterations << " iterations";
+  throw ConvergenceError(text.str(), std::move(failed));
+}
+
+} // namespace
+
+Engine::Engine(Metadata metadata) : _metadata(std::move(metadata))
+{
+  check_runnable(_metadata);
+  WorkspaceLayout layout;
+  layout.lanes = _metadata.lanes;
+  layout.dtype = _metadata.dtype;
+  for (const auto & info : _metadata.segments)
+  {
+    _segments.push_back(make_segment(_metadata, info, layout));
+    _implicit = _implicit || _segments.back()->implicit();
+  }
+  _pool = std::make_unique<WorkspacePool>(std::move(layout));
+}
+
+/// The parts of one run, for one scalar type.
+template <typename T>
+class Engine::Run
+{
+public:
+  Run(const Engine & engine, const Job & job)
+      : _engine(engine), _m(engine._metadata), _job(job), _kernels(layout_kernels<T>())
+  {
+    std::int64_t bytes = 0;
+    for (const auto & sink : job.sinks)
+      bytes += sink.count * job.points * std::int64_t(sizeof(T));
+    _stream = bytes > stream_bytes;
+  }
+
+  void operator()()
+  {
+    const auto blocks = ceil_divide(_job.points, _m.lanes);
+    const bool uniform = _job.plan && !_job.plan->uniform.results.empty();
+    if (uniform && (_uniform = _job.plan->fixed(), !_uniform.defined()) && blocks != 1)
+      evaluate_uniform();
+    if (blocks == 1)
+    {
+      WorkspacePool::Loan work(*_engine._pool);
+      process(*work, 0, _job.points, uniform && !_uniform.defined());
+    }
+    else if (blocks > 1)
+      process_chunks(blocks);
+    if (!_failed.empty())
+      report(std::move(_failed), _job.points);
+    const auto arrays = outer_views();
+    for (const auto & sink : _job.uniform_sinks)
+      store(sink, arrays, 0, 1, false);
+  }
+
+private:
+  /// Derivatives that all points share, from the first point.
+  void evaluate_uniform()
+  {
+    WorkspacePool::Loan work(*_engine._pool);
+    (*work).resize(1);
+    Chunk chunk{*work, 0, std::min<std::int64_t>(_job.points, 1), 1};
+    load_state(chunk);
+    values(chunk);
+    if (chunk.failed.empty())
+      export_uniform(chunk);
+    else if (_job.points == 0)
+      report(std::move(chunk.failed), 1);
+  }
+
+  void export_uniform(Chunk & chunk)
+  {
+    const auto & program = _job.plan->uniform;
+    const auto arrays = run_program(chunk, program);
+    const auto count = static_cast<std::int64_t>(program.results.size());
+    _uniform = at::detail::empty_cpu({1, count, _m.lanes}, _m.dtype, false, std::nullopt);
+    T * to = static_cast<T *>(_uniform.mutable_data_ptr());
+    for (const auto & result : program.results)
+    {
+      const auto from = lanes_of(arrays, result.operand, _m.lanes);
+      to = std::copy(from.data, from.data + _m.lanes, to);
+    }
+    _job.plan->keep_fixed(_uniform);
+  }
+
+  void process_chunks(std::int64_t blocks)
+  {
+    const auto step = _engine.blocks_per_chunk(_job, blocks);
+    const auto chunks = ceil_divide(blocks, step);
+    const auto work_on = [&](std::int64_t begin, std::int64_t end)
+    {
+      try
+      {
+        WorkspacePool::Loan work(*_engine._pool);
+        for (auto chunk = begin; chunk < end; chunk++)
+        {
+          const auto first = chunk * step * _m.lanes;
+          process(*work, first, std::min(step * _m.lanes, _job.points - first), false);
+        }
+      }
+      catch (...)
+      {
+        const std::lock_guard lock(_guard);
+        if (!_error)
+          _error = std::current_exception();
+      }
+    };
+    if (chunks == 1)
+      work_on(0, 1);
+    else
+      at::parallel_for(0, chunks, 1, work_on);
+    if (_error)
+      std::rethrow_exception(_error);
+  }
+
+  void process(Workspace & work, std::int64_t first, std::int64_t points, bool uniform_here)
+  {
+    const auto blocks = ceil_divide(points, _m.lanes);
+    work.resize(blocks);
+    Chunk chunk{work, first, points, blocks};
+    load_state(chunk);
+    values(chunk);
+    if (!chunk.failed.empty())
+    {
+      const std::lock_guard lock(_guard);
+      _failed.insert(_failed.end(), chunk.failed.begin(), chunk.failed.end());
+      return;
+    }
+    if (uniform_here)
+      export_uniform(chunk);
+    if (_job.plan)
+    {
+      if (_job.plan->uniform.results.empty() || _uniform.defined())
+        store_all(chunk, run_program(chunk, _job.plan->program));
+    }
+    else
+      store_all(chunk, {{work.data<T>(state_array, _m.state_size), _m.state_size * _m.lanes}});
+  }
+
+  void store_all(const Chunk & chunk, const ArrayViews<T> & arrays) const
+  {
+    for (const auto & sink : _job.sinks)
+      store(sink, arrays, chunk.first, chunk.points, _stream);
+  }
+
+  void load_state(Chunk & chunk) const
+  {
+    T * state = chunk.work.data<T>(state_array, _m.state_size);
+    for (const auto & source : _job.sources)
+      load(source, chunk, state, _m.state_size);
+  }
+
+  void load(const Argument & source, const Chunk & chunk, T * array, std::int64_t components) const
+  {
+    const auto lanes = _m.lanes;
+    const auto * data = static_cast<const T *>(source.data);
+    T * to = array + source.range.offset * lanes;
+    if (chunk.points > 0 && source.stride != 0)
+      return _kernels.load({data + chunk.first * source.stride, source.stride}, source.range.size, chunk.points, to,
+                           components * lanes, lanes);
+    // the same for every point; of a batch without points nothing can be read
+    for (std::int64_t b = 0; b < chunk.blocks; b++, to += components * lanes)
+      for (std::int64_t c = 0; c < source.range.size; c++)
+        std::fill_n(to + c * lanes, lanes, source.stride == 0 && data ? data[c] : T(0));
+  }
+
+  void values(Chunk & chunk) const
+  {
+    for (const auto & segment : _engine._segments)
+    {
+      segment->value(chunk);
+      if (!chunk.failed.empty())
+        return;
+    }
+  }
+
+  /// Views of the arrays that do not belong to a workspace.
+  ArrayViews<T> outer_views() const
+  {
+    ArrayViews<T> arrays(first_segment_array);
+    if (_uniform.defined())
+      arrays[uniform_array] = {static_cast<T *>(_uniform.mutable_data_ptr()), 0};
+    if (_job.plan)
+      arrays[constant_array] = {static_cast<T *>(_job.plan->constants.mutable_data_ptr()), 0};
+    return arrays;
+  }
+
+  /// Runs a derivative program on a chunk whose state holds the values; returns where its results are.
+  ArrayViews<T> run_program(Chunk & chunk, const Program & program) const
+  {
+    const auto lanes = _m.lanes;
+    auto arrays = outer_views();
+    arrays[state_array] = {chunk.work.data<T>(state_array, _m.state_size), _m.state_size * lanes};
+    if (program.scratch_size > 0)
+      arrays[scratch_array] = {chunk.work.data<T>(scratch_array, program.scratch_size), program.scratch_size * lanes};
+    if (_job.tangent_size > 0)
+    {
+      T * tangents = chunk.work.data<T>(tangent_array, _job.tangent_size);
+      for (const auto & tangent : _job.tangents)
+        load(tangent, chunk, tangents, _job.tangent_size);
+      arrays[tangent_array] = {tangents, _job.tangent_size * lanes};
+    }
+    for (const auto & step : program.steps)
+      if (const auto * evaluate = std::get_if<Program::Evaluate>(&step))
+      {
+        const auto & segment = *_engine._segments[evaluate->segment];
+        segment.derivative(chunk);
+        const auto id = static_cast<std::size_t>(segment.derivative_array());
+        const auto size = segment.derivatives()->graph.size;
+        if (arrays.size() <= id)
+          arrays.resize(id + 1);
+        arrays[id] = {chunk.work.data<T>(segment.derivative_array(), size), size * lanes};
+      }
+      else if (const auto * combine = std::get_if<Program::Combine>(&step))
+        run_instructions(program, combine->first, combine->last, arrays, chunk.blocks, lanes);
+      else
+      {
+        const auto & solve = std::get<Program::Solve>(step);
+        _engine._segments[solve.segment]->solve(chunk, program.scratch_size, solve.offset, solve.columns);
+      }
+    return arrays;
+  }
+
+  void store(const Sink & sink, const ArrayViews<T> & arrays, std::int64_t first, std::int64_t points,
+             bool stream) const
+  {
+    c10::SmallVector<Lanes<T>, 48> components;
+    for (std::int64_t i = 0; i < sink.count; i++)
+      components.push_back(lanes_of(arrays, sink.sources[i], _m.lanes));
+    T * to = static_cast<T *>(sink.rows.data) + first * sink.rows.stride;
+    _kernels.store(components.data(), sink.count, points, {to, sink.rows.stride}, _m.lanes, stream);
+  }
+
+  const Engine & _engine;
+  const Metadata & _m;
+  const Job & _job;
+  const LayoutKernels<T> & _kernels;
+  bool _stream = false;
+  at::Tensor _uniform;
+  std::mutex _guard;
+  std::vector<FailedPoint> _failed;
+  std::exception_ptr _error;
+};
+
+std::int64_t
+Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) const
+{
+  auto elements = _metadata.state_size + job.tangent_size;
+  if (job.plan)
+    elements += job.plan->program.footprint(_segments);
+  const auto bytes = elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
+  const auto fitting = std::max<std::int64_t>(chunk_bytes / bytes, 1);
+  // every thread gets some, if there is enough to do; results do not depend on where a batch is cut
+  const auto share = ceil_divide(blocks, at::get_num_threads());
+  return std::min(fitting, std::max(share, _implicit ? implicit_grain : explicit_grain));
+}
+
+void
+Engine::run(const Job & job) const
+{
+  if (_metadata.dtype == c10::ScalarType::Double)
+    Run<double>(*this, job)();
+  else
+    Run<float>(*this, job)();
+}
+
+} // namespace neml2::aoti

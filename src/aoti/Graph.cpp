@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "aoti/Graph.h"
+
+#include "aoti/Archive.h"
+#include "aoti/Sha256.h"
+#include "neml2/aoti/exceptions.h"
+
+#include <array>
+#include <mutex>
+#include <torch/csrc/inductor/aoti_torch/utils.h>
+
+namespace neml2::aoti
+{
+
+Graph::Graph(const Metadata & metadata, const GraphInfo & info)
+    : _path(metadata.locate(info.file)), _device(metadata.device)
+{
+  const auto & expected = metadata.files.at(info.file);
+  const auto archive = read_file(_path);
+  if (static_cast<std::int64_t>(archive.size()) != expected.bytes)
+    throw FatalError(_path.string() + " has " + std::to_string(archive.size()) + " bytes, and its package says " +
+                     std::to_string(expected.bytes) + ": it is truncated or altered; compile the model again");
+  if (sha256(archive.data(), archive.size()) != expected.sha256)
+    throw FatalError(_path.string() + " does not have the SHA-256 that its package says: it was altered; " +
+                     "compile the model again");
+  _code = SharedObject::open(expected.sha256, find_shared_object(archive, _path), _path);
+  _create = _code->function<std::remove_pointer_t<decltype(_create)>>("AOTInductorModelContainerCreateWithDevice");
+  _delete = _code->function<std::remove_pointer_t<decltype(_delete)>>("AOTInductorModelContainerDelete");
+  _count = _code->function<std::remove_pointer_t<decltype(_count)>>("AOTInductorModelContainerGetNumInputs");
+  _run = _code->function<std::remove_pointer_t<decltype(_run)>>("AOTInductorModelContainerRunSingleThreaded");
+  const auto arguments = GraphRunner(std::shared_ptr<const Graph>(this, [](const Graph *) {})).arguments();
+  const std::size_t expected_arguments = info.size > 0 ? 2 : 1;
+  if (arguments != expected_arguments)
+    throw FatalError(_path.string() + " takes " + std::to_string(arguments) + " arguments, expected " +
+                     std::to_string(expected_arguments) + "; compile the model again");
+}
+
+GraphRunner::GraphRunner(std::shared_ptr<const Graph> graph) : _graph(std::move(graph))
+{
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  if (_graph->_create(&_container, 1, _graph->_device.c_str(), nullptr) != AOTI_RUNTIME_SUCCESS)
+    throw FatalError("the compiled graph " + _graph->path().string() + " could not be started");
+}
+
+GraphRunner::~GraphRunner()
+{
+  if (_container)
+    _graph->_delete(_container);
+}
+
+std::size_t
+GraphRunner::arguments() const
+{
+  std::size_t count = 0;
+  _graph->_count(_container, &count);
+  return count;
+}
+
+void
+GraphRunner::operator()(std::initializer_list<const at::Tensor *> arrays)
+{
+  // the graph takes over the handles that it is given
+  std::array<AtenTensorHandle, 2> handles{};
+  std::size_t count = 0;
+  for (const auto * array : arrays)
+    handles.at(count++) = torch::aot_inductor::tensor_pointer_to_tensor_handle(new at::Tensor(*array));
+  if (_graph->_run(_container, handles.data(), count, nullptr, 0, nullptr, nullptr) != AOTI_RUNTIME_SUCCESS)
+    throw FatalError("the compiled graph " + _graph->path().string() + " failed");
+}
+
+} // namespace neml2::aoti

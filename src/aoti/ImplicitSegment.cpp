@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "aoti/BlockSystem.h"
+#include "aoti/Log.h"
+#include "aoti/NewtonOptions.h"
+#include "aoti/Segment.h"
+
+#include "neml2/aoti/exceptions.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace neml2::aoti
+{
+namespace
+{
+
+std::vector<std::int32_t>
+components_of(const std::vector<Range> & ranges)
+{
+  std::vector<std::int32_t> components;
+  for (const auto & range : ranges)
+    for (auto c = range.offset; c < range.end(); c++)
+      components.push_back(static_cast<std::int32_t>(c));
+  return components;
+}
+
+/// Unknowns that solve a system of equations at each point.
+template <typename T>
+class ImplicitSegment : public Segment
+{
+public:
+  ImplicitSegment(const Metadata & metadata, const ImplicitInfo & info, WorkspaceLayout & layout)
+      : _info(info), _options(newton_options(metadata, info))
+  {
+    if (metadata.lanes != solvers::lu_lanes)
+      throw FatalError(metadata.path.string() + ": implicit segments need blocks of " +
+                       std::to_string(solvers::lu_lanes) + " lanes, not " + std::to_string(metadata.lanes));
+    if (_options.line_search && !info.residual)
+      throw FatalError(metadata.path.string() + ": a line search for '" + info.name +
+                       "' needs a residual graph, which the package was compiled without; set the solver's type to "
+                       "NewtonWithLineSearch in the input file and compile again");
+    const auto array = [&layout] { return static_cast<ArrayId>(layout.arrays++); };
+    _blocks.lanes = metadata.lanes;
+    _blocks.state_size = metadata.state_size;
+    _blocks.unknowns = components_of(info.unknowns);
+    _blocks.read = components_of(info.givens);
+    _blocks.read.insert(_blocks.read.end(), _blocks.unknowns.begin(), _blocks.unknowns.end());
+    for (const auto & item : info.incremental)
+      for (std::int64_t c = 0; c < item.current.size; c++)
+        _blocks.increments.push_back({item.is_state, static_cast<std::int32_t>(item.current.offset + c),
+                                      static_cast<std::int32_t>(item.old.offset + c)});
+    _blocks.jacobian = Entries<T>(info.jacobian);
+    _blocks.newton_size = info.newton.size;
+    _blocks.newton = add_graph(metadata, info.newton, layout);
+    if (info.residual)
+      _blocks.residual = add_graph(metadata, *info.residual, layout);
+    _blocks.newton_array = array();
+    _blocks.residual_array = array();
+    _blocks.packed_array = array();
+    _blocks.step_array = array();
+    _blocks.base_array = array();
+    _blocks.matrix_array = array();
+    _blocks.saved_array = array();
+    _blocks.committed_array = array();
+    _blocks.track_updates = _options.update_tol.has_value();
+    if (!info.derivative)
+      return;
+    _derivative_jacobian = Entries<T>(info.derivative->jacobian);
+    _derivative_array = array();
+    _right_side_array = array();
+    _derivative = add_graph(metadata, info.derivative->graph, layout);
+  }
+
+  void value(Chunk & chunk) const override
+  {
+    if (chunk.points == 0)
+      return;
+    const auto level = log_level("newton");
+    if (level == LogLevel::off)
+      solve_values(chunk, solvers::NoObserver{});
+    else
+      solve_values(chunk, [&](const solvers::NewtonProgress & p) { log(chunk, level, p); });
+  }
+
+  void derivative(Chunk & chunk) const override
+  {
+    auto & work = chunk.work;
+    work.graph(_derivative)(
+        {&work.array(state_array, _blocks.state_size), &work.array(_derivative_array, _info.derivative->graph.size)});
+  }
+
+  const std::vector<Range> & outputs() const override { return _info.unknowns; }
+  const DerivativeInfo * derivatives() const override { return _info.derivative ? &*_info.derivative : nullptr; }
+  ArrayId derivative_array() const override { return _derivative_array; }
+  bool implicit() const override { return true; }
+
+  void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns) const override
+  {
+    auto & work = chunk.work;
+    const auto n = _blocks.size(), lanes = _blocks.lanes, size = _info.derivative->graph.size;
+    const auto lda = solvers::lu_row_stride<T>(static_cast<int>(n));
+    const T * values = work.data<T>(_derivative_array, size);
+    T * right = work.data<T>(scratch_array, components) + offset * lanes;
+    work.resize(1);
+    T * matrix = work.data<T>(_right_side_array, n * lda);
+    work.resize(chunk.blocks);
+    for (std::int64_t block = 0; block < chunk.blocks; block++, right += components * lanes)
+    {
+      assemble(_derivative_jacobian, values + block * size * lanes, n, lda, lanes, matrix);
+      std::transform(right, right + n * columns * lanes, right, std::negate<>{});
+      const auto singular = lu_functions<T>().factor_solve(matrix, right, static_cast<int>(n),
+                                                           static_cast<int>(columns), static_cast<int>(lanes), lda);
+      if (singular != 0)
+        report_singular(chunk, block, singular);
+    }
+  }
+
+private:
+  template <class Observer>
+  void solve_values(Chunk & chunk, Observer && observer) const
+  {
+    BlockSystem<T> system(_blocks, chunk);
+    if (_info.max_substepping_level > 0)
+    {
+      solvers::Substepping stepper(_options, static_cast<int>(_info.max_substepping_level));
+      system.save();
+      finish(chunk, stepper.solve(system, observer));
+      system.restore();
+    }
+    else
+    {
+      solvers::Newton newton(_options);
+      finish(chunk, newton.solve(system, observer));
+    }
+  }
+
+  void finish(Chunk & chunk, const solvers::NewtonResult & result) const
+  {
+    for (const auto point : result.failed)
+    {
+      const auto p = static_cast<std::size_t>(point);
+      chunk.failed.push_back({chunk.first + point, result.iterations[p], result.final_norm[p]});
+    }
+    chunk.iterated = chunk.iterated || std::any_of(result.iterations.begin(), result.iterations.end(),
+                                                   [](int n) { return n > 0; });
+  }
+
+  void report_singular(Chunk & chunk, std::int64_t block, std::uint32_t mask) const
+  {
+    for (std::int64_t lane = 0; lane < _blocks.lanes; lane++)
+      if (const auto point = block * _blocks.lanes + lane; ((mask >> lane) & 1u) && point < chunk.points)
+        chunk.failed.push_back({chunk.first + point, 0, std::numeric_limits<double>::quiet_NaN()});
+  }
+
+  void log(const Chunk & chunk, LogLevel level, const solvers::NewtonProgress & p) const
+  {
+    if (level == LogLevel::info && p.active > 0)
+      return;
+    write_log("newton", _info.name + ": points " + std::to_string(chunk.first) + ".." +
+                            std::to_string(chunk.first + chunk.points - 1) + ", iteration " +
+                            std::to_string(p.iteration) + ": " + std::to_string(p.active) + " active, " +
+                            std::to_string(p.converged) + " converged, " + std::to_string(p.failed) +
+                            " failed, largest residual " + std::to_string(p.worst_norm) + " at point " +
+                            std::to_string(chunk.first + p.worst_point));
+  }
+
+  ImplicitInfo _info;
+  solvers::NewtonOptions _options;
+  BlockLayout<T> _blocks;
+  Entries<T> _derivative_jacobian;
+  std::size_t _derivative = 0;
+  ArrayId _derivative_array = -1;
+  ArrayId _right_side_array = -1;
+};
+
+} // namespace
+
+std::unique_ptr<Segment>
+make_implicit_segment(const Metadata & metadata, const ImplicitInfo & info, WorkspaceLayout & layout)
+{
+  if (metadata.dtype == c10::ScalarType::Double)
+    return std::make_unique<ImplicitSegment<double>>(metadata, info, layout);
+  return std::make_unique<ImplicitSegment<float>>(metadata, info, layout);
+}
+
+} // namespace neml2::aoti

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+#include "aoti/ModelImplementation.h"
+
+#include "aoti/NearMatch.h"
+#include "neml2/aoti/exceptions.h"
+
+#include <ATen/Functions.h>
+#include <algorithm>
+
+namespace neml2::aoti
+{
+namespace
+{
+
+/// Replaces solver options of the package, keeping the type that each has there.
+void
+override_solvers(Metadata & metadata, const SolverOptions & solvers)
+{
+  for (auto & segment : metadata.segments)
+  {
+    auto * implicit = std::get_if<ImplicitInfo>(&segment);
+    if (!implicit || !implicit->solver.contains("block"))
+      continue;
+    const auto * block = std::get_if<std::string>(&implicit->solver.at("block"));
+    if (!block || !solvers.contains(*block))
+      continue;
+    for (const auto & [name, text] : solvers.at(*block))
+    {
+      const auto option = implicit->solver.find(name);
+      if (option == implicit->solver.end() || name == "type")
+        continue;
+      try
+      {
+        if (std::holds_alternative<double>(option->second))
+          option->second = std::stod(text);
+        else if (std::holds_alternative<std::int64_t>(option->second))
+          option->second = static_cast<std::int64_t>(std::stoll(text));
+        else if (std::holds_alternative<bool>(option->second))
+          option->second = text == "true" || text == "1";
+        else
+          option->second = text;
+      }
+      catch (const std::logic_error &)
+      {
+        throw FatalError("the option '" + name + "' of the solver '" + *block + "' is '" + text +
+                         "', expected a number");
+      }
+    }
+  }
+}
+
+Metadata
+read_metadata(const std::filesystem::path & path, const SolverOptions & solvers)
+{
+  auto metadata = Metadata::read(path);
+  override_solvers(metadata, solvers);
+  return metadata;
+}
+
+} // namespace
+
+Model::Implementation::Implementation(const std::filesystem::path & path, const SolverOptions & solvers)
+    : engine(read_metadata(path, solvers))
+{
+  signature.dtype = metadata().dtype;
+  collect_variables();
+  collect_parameters();
+  collect_pairs();
+}
+
+const Slot &
+Model::Implementation::slot(std::size_t number) const
+{
+  const auto inputs = signature.inputs.size();
+  return number < inputs ? signature.inputs[number] : stored[number - inputs].slot;
+}
+
+void
+Model::Implementation::collect_variables()
+{
+  for (const auto & info : metadata().inputs)
+  {
+    signature.inputs.emplace_back(info);
+    input_names.push_back(info.name);
+    input_shapes[info.name] = info.trailing_shape();
+  }
+  for (const auto & info : metadata().outputs)
+  {
+    signature.outputs.emplace_back(info);
+    output_names.push_back(info.name);
+    output_shapes[info.name] = info.trailing_shape();
+    auto & sources = _output_sources.emplace_back();
+    for (std::int64_t i = info.range.offset; i < info.range.end(); i++)
+      sources.push_back({state_array, static_cast<std::int32_t>(i)});
+  }
+}
+
+void
+Model::Implementation::collect_parameters()
+{
+  for (const auto & info : metadata().parameters)
+  {
+    if (!info.stored)
+      continue;
+    auto shape = info.batch_shape;
+    const auto trailing = info.variable.trailing_shape();
+    shape.insert(shape.end(), trailing.begin(), trailing.end());
+    const auto value = at::tensor(info.value, at::kDouble).to(signature.dtype).reshape(shape);
+    stored.push_back({Slot(info.variable), value});
+    if (info.promoted)
+      parameters[info.variable.name] = value;
+  }
+}
+
+void
+Model::Implementation::collect_pairs()
+{
+  std::map<std::string, std::size_t> number;
+  for (std::size_t i = 0; i < signature.inputs.size() + stored.size(); i++)
+    number[slot(i).name] = i;
+  _differentiable.assign(number.size(), 0);
+  for (const auto & pair : metadata().derivatives)
+  {
+    pairs.emplace_back(pair.output, pair.input);
+    _pair_inputs.push_back(number.at(pair.input));
+    _pair_outputs.push_back(output_number(pair.output, "output"));
+    _differentiable[_pair_inputs.back()] = 1;
+    if (std::find(differentiated.begin(), differentiated.end(), _pair_outputs.back()) == differentiated.end())
+      differentiated.push_back(_pair_outputs.back());
+    auto & needs = _dependencies.emplace_back();
+    for (const auto & name : pair.depends_on)
+      needs.push_back(number.at(name));
+  }
+}
+
+PlanSource
+Model::Implementation::plan_source() const
+{
+  PlanSource source{metadata(), engine.segments(), {}, {}};
+  for (std::size_t p = 0; p < pairs.size(); p++)
+  {
+    source.pair_outputs.push_back(signature.outputs[_pair_outputs[p]].range);
+    source.pair_inputs.push_back(slot(_pair_inputs[p]).range);
+  }
+  return source;
+}
+
+void
+Model::Implementation::need_derivatives(const char * operation) const
+{
+  if (pairs.empty())
+    throw FatalError(std::string(operation) + " needs derivatives, and '" + metadata().name +
+                     "' was compiled without any: compile it with -d OUTPUT:INPUT");
+}
+
+std::size_t
+Model::Implementation::output_number(const std::string & output, const char * what) const
+{
+  for (std::size_t i = 0; i < signature.outputs.size(); i++)
+    if (signature.outputs[i].name == output)
+      return i;
+  throw FatalError(std::string("unknown ") + what + " '" + output + "'" + did_you_mean(output, output_names) +
+                   " (the outputs are: " + quoted_list(output_names) + ")");
+}
+
+std::size_t
+Model::Implementation::pair_number(const std::string & output, const std::string & input) const
+{
+  const auto found = std::find(pairs.begin(), pairs.end(), std::pair(output, input));
+  if (found != pairs.end())
+    return static_cast<std::size_t>(found - pairs.begin());
+  std::vector<std::string> known;
+  for (const auto & [out, in] : pairs)
+    known.push_back(out + ":" + in);
+  throw FatalError("the derivative '" + output + ":" + input + "' was not compiled" +
+                   did_you_mean(output + ":" + input, known) + " (there are: " + quoted_list(known) + ")");
+}
+
+std::vector<std::int64_t>
+Model::Implementation::block_shape(std::size_t pair) const
+{
+  auto shape = signature.outputs[_pair_outputs[pair]].trailing;
+  const auto & columns = slot(_pair_inputs[pair]).trailing;
+  shape.insert(shape.end(), columns.begin(), columns.end());
+  return shape;
+}
+
+std::int64_t
+Model::Implementation::block_size(std::size_t pair) const
+{
+  return signature.outputs[_pair_outputs[pair]].range.size * slot(_pair_inputs[pair]).range.size;
+}
+
+ValueMap
+Model::Implementation::make_outputs(Call & call) const
+{
+  ValueMap outputs;
+  for (std::size_t i = 0; i < signature.outputs.size(); i++)
+  {
+    const auto & output = signature.outputs[i];
+    const auto & tensor = outputs.emplace(output.name, call.make(output.trailing, true)).first->second;
+    call.add_sink(tensor, output.trailing.size(), true, _output_sources[i]);
+  }
+  return outputs;
+}
+
+void
+Model::Implementation::own_outputs(Call & call, const ValueMap & outputs) const
+{
+  for (const auto & [name, tensor] : outputs)
+  {
+    const auto i = output_number(name, "output");
+    const auto & trailing = signature.outputs[i].trailing;
+    call.add_sink(call.own(tensor, {"output", name}, trailing, true), trailing.size(), true, _output_sources[i]);
+  }
+}
+
+std::vector<PairUse>
+Model::Implementation::uses(const Call & call, const std::vector<char> & wanted) const
+{
+  std::vector<PairUse> use(pairs.size(), PairUse::unwanted);
+  for (std::size_t p = 0; p < pairs.size(); p++)
+    if (wanted[p])
+    {
+      const auto & needs = _dependencies[p];
+      const bool varies = std::any_of(needs.begin(), needs.end(), [&](std::size_t i) { return call.batched(i); });
+      use[p] = varies ? PairUse::batched : PairUse::uniform;
+    }
+  return use;
+}
+
+std::vector<PairUse>
+Model::Implementation::plan_jacobian(Call & call, const std::vector<char> & wanted) const
+{
+  auto use = uses(call, wanted);
+  std::string key = "J";
+  for (const auto pair : use)
+    key += static_cast<char>(pair);
+  call.job.plan = &_plans.get(key, [&] { return aoti::plan_jacobian(plan_source(), use); });
+  return use;
+}
+
+void
+Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const
+{
+  call.add_tangents(tangents, _differentiable);
+  std::vector<char> wanted(pairs.size(), 0);
+  for (std::size_t p = 0; p < pairs.size(); p++)
+    wanted[p] = call.tangent_place(_pair_inputs[p]) >= 0 &&
+                std::find(outputs.begin(), outputs.end(), _pair_outputs[p]) != outputs.end();
+  const auto use = uses(call, wanted);
+  std::string key = "v";
+  for (const auto pair : use)
+    key += static_cast<char>(pair);
+  for (std::size_t i = 0; i < _differentiable.size(); i++)
+    key += call.tangent_place(i) >= 0 ? 't' : '0';
+  for (const auto output : outputs)
+    key += "," + std::to_string(output);
+  const auto make = [&]
+  {
+    std::vector<std::int64_t> places;
+    for (const auto input : _pair_inputs)
+      places.push_back(call.tangent_place(input));
+    return aoti::plan_jvp(plan_source(), use, places, outputs);
+  };
+  call.job.plan = &_plans.get(key, make);
+}
+
+void
+Model::Implementation::run(Call & call) const
+{
+  try
+  {
+    engine.run(call.job);
+    call.finish();
+  }
+  catch (const c10::Error & error)
+  {
+    throw FatalError(error.what_without_backtrace());
+  }
+  catch (const std::bad_alloc &)
+  {
+    throw FatalError("out of memory");
+  }
+}
+
+} // namespace neml2::aoti

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "aoti/Call.h"
+#include "aoti/Engine.h"
+#include "neml2/aoti/Model.h"
+
+#include <functional>
+#include <shared_mutex>
+
+namespace neml2::aoti
+{
+
+/// A model's names, resolved to numbers, and the steps that its operations share.
+///
+/// Inputs and stored parameters are numbered together: inputs first.
+class Model::Implementation
+{
+public:
+  Implementation(const std::filesystem::path & path, const SolverOptions & solvers);
+
+  const Metadata & metadata() const { return engine.metadata(); }
+
+  /// Throws FatalError where the package has no derivatives.
+  void need_derivatives(const char * operation) const;
+
+  /// Number of an output or of a pair. Throws FatalError for an unknown name.
+  std::size_t output_number(const std::string & output, const char * what) const;
+  std::size_t pair_number(const std::string & output, const std::string & input) const;
+
+  /// Outputs as fresh tensors, or into the caller's.
+  ValueMap make_outputs(Call & call) const;
+  void own_outputs(Call & call, const ValueMap & outputs) const;
+
+  /// Chooses the plan for the blocks of some pairs (by pair: wanted or not), says how each is used.
+  std::vector<PairUse> plan_jacobian(Call & call, const std::vector<char> & wanted) const;
+
+  /// Adds tangents and chooses the plan for the tangents of some outputs.
+  void plan_jvp(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const;
+
+  /// Axes of one point of a pair's block.
+  std::vector<std::int64_t> block_shape(std::size_t pair) const;
+  std::int64_t block_size(std::size_t pair) const;
+
+  void run(Call & call) const;
+
+  Engine engine;
+  Signature signature;
+  std::vector<StoredParameter> stored;
+  ValueMap parameters; ///< the promoted ones; shares its tensors with `stored`
+  mutable std::shared_mutex parameters_guard;
+
+  std::vector<std::pair<std::string, std::string>> pairs;
+  std::vector<std::size_t> differentiated; ///< outputs that belong to a pair
+  std::vector<std::string> input_names, output_names;
+  std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes;
+
+private:
+  const Slot & slot(std::size_t number) const;
+  void collect_variables();
+  void collect_parameters();
+  void collect_pairs();
+  std::vector<PairUse> uses(const Call & call, const std::vector<char> & wanted) const;
+  PlanSource plan_source() const;
+
+  std::vector<std::vector<Operand>> _output_sources; ///< places of each output in the state
+  std::vector<std::size_t> _pair_inputs, _pair_outputs;
+  std::vector<std::vector<std::size_t>> _dependencies; ///< by pair
+  std::vector<char> _differentiable;                   ///< by input or stored parameter
+  mutable PlanCache _plans;
+};
+
+} // namespace neml2::aoti

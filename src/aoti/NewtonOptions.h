@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "aoti/Metadata.h"
+#include "neml2/solvers/Newton.h"
+
+namespace neml2::aoti
+{
+
+/// The settings of an implicit segment's solver. Throws FatalError for a value that makes no sense.
+solvers::NewtonOptions newton_options(const Metadata & metadata, const ImplicitInfo & info);
+
+} // namespace neml2::aoti

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include "aoti/Segment.h"
+
+#include "neml2/aoti/exceptions.h"
+
+namespace neml2::aoti
+{
+
+void
+Segment::solve(Chunk &, std::int64_t, std::int64_t, std::int64_t) const
+{
+  throw FatalError("internal error: a forward segment has no equations to solve");
+}
+
+std::size_t
+add_graph(const Metadata & metadata, const GraphInfo & info, WorkspaceLayout & layout)
+{
+  layout.graphs.push_back(std::make_shared<const Graph>(metadata, info));
+  return layout.graphs.size() - 1;
+}
+
+std::unique_ptr<Segment>
+make_segment(const Metadata & metadata, const SegmentInfo & info, WorkspaceLayout & layout)
+{
+  if (const auto * forward = std::get_if<ForwardInfo>(&info))
+    return make_forward_segment(metadata, *forward, layout);
+  return make_implicit_segment(metadata, std::get<ImplicitInfo>(info), layout);
+}
+
+} // namespace neml2::aoti

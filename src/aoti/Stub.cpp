@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include "aoti/Stub.h"
+
+#include "aoti/NearMatch.h"
+#include "neml2/aoti/exceptions.h"
+
+#include <nmhit/nmhit.h>
+#include <system_error>
+#include <vector>
+
+namespace neml2::aoti
+{
+namespace
+{
+
+namespace fs = std::filesystem;
+
+std::string
+option(const nmhit::Node & block, const std::string & name)
+{
+  if (!block.find(name))
+    throw FatalError(block.file_location() + ": block [" + block.fullpath() + "] lacks the option '" + name + "'");
+  return block.param<std::string>(name);
+}
+
+const nmhit::Node &
+find_model(const nmhit::Node & root, const fs::path & path, const std::string & name)
+{
+  std::vector<std::string> known;
+  for (const auto * section : root.children(nmhit::NodeType::Section))
+  {
+    if (section->path() != "Models")
+      continue;
+    for (const auto * model : section->children(nmhit::NodeType::Section))
+    {
+      if (model->path() == name)
+        return *model;
+      known.push_back(model->path());
+    }
+  }
+  throw FatalError(path.string() + ": block [Models] has no model '" + name + "'" + did_you_mean(name, known) +
+                   " (there are: " + quoted_list(known) + ")");
+}
+
+SolverOptions
+read_solvers(const nmhit::Node & root)
+{
+  SolverOptions solvers;
+  for (const auto * section : root.children(nmhit::NodeType::Section))
+  {
+    if (section->path() != "Solvers")
+      continue;
+    for (const auto * solver : section->children(nmhit::NodeType::Section))
+      for (const auto * field : solver->children(nmhit::NodeType::Field))
+        solvers[solver->path()][field->path()] = field->param<std::string>();
+  }
+  return solvers;
+}
+
+} // namespace
+
+Stub
+Stub::read(const fs::path & path, const std::string & name)
+{
+  if (std::error_code trouble; !fs::is_regular_file(path, trouble))
+    throw FatalError("cannot read " + path.string() + ": there is no such file");
+  try
+  {
+    const auto root = nmhit::parse_file(path);
+    const auto & model = find_model(*root, path, name);
+    const auto type = option(model, "type");
+    if (type != "AOTIModel")
+      throw FatalError(model.file_location() + ": block [" + model.fullpath() + "] has type '" + type +
+                       "', expected 'AOTIModel': it is not a compiled model; compile it with neml2-compile");
+    return {option(model, "artifact_path"), read_solvers(*root)};
+  }
+  catch (const nmhit::Error & error)
+  {
+    throw FatalError(error.what());
+  }
+}
+
+fs::path
+Stub::metadata(const fs::path & stub, const std::string & name, const std::string & device) const
+{
+  const auto file = name + "_meta.json";
+  const auto folder = fs::absolute(stub).parent_path();
+  const auto given = artifact_path.is_absolute() ? artifact_path : folder / artifact_path;
+  const auto beside = folder / (given.has_filename() ? given : given.parent_path()).filename();
+  std::error_code trouble;
+  std::vector<std::string> devices;
+  for (const auto & place : {given, beside})
+  {
+    if (fs::exists(place / device / file, trouble))
+      return place / device / file;
+    for (const auto & entry : fs::directory_iterator(place, trouble))
+      if (devices.empty() || devices.back() != entry.path().filename().string())
+        devices.push_back(entry.path().filename().string());
+  }
+  std::string text = "no package of the model '" + name + "' for the device '" + device + "': neither " +
+                     (given / device / file).string() + " nor " + (beside / device / file).string() + " exists";
+  if (!devices.empty())
+    text += " (it was compiled for: " + quoted_list(devices) + ")";
+  throw FatalError(text + "; compile the model with neml2-compile");
+}
+
+} // namespace neml2::aoti

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "neml2/aoti/Model.h"
+
+#include <filesystem>
+#include <string>
+
+namespace neml2::aoti
+{
+
+/// What an input file says of a compiled model.
+struct Stub
+{
+  std::filesystem::path artifact_path; ///< folder with one folder for each device
+  SolverOptions solvers;
+
+  /// Reads block [Models]/<name>. Throws FatalError with file, line and block.
+  static Stub read(const std::filesystem::path & path, const std::string & name);
+
+  /// Metadata of the package for a device. Throws FatalError where there is none, naming the devices there are.
+  std::filesystem::path metadata(const std::filesystem::path & stub, const std::string & name,
+                                 const std::string & device) const;
+};
+
+} // namespace neml2::aoti

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#include "neml2/aoti/load_model.h"
+
+#include "aoti/Stub.h"
+#include "neml2/aoti/exceptions.h"
+
+namespace neml2::aoti
+{
+
+ModelHandle
+load_model(const std::filesystem::path & stub, const std::string & name, std::shared_ptr<Scheduler> scheduler)
+{
+  if (scheduler)
+    throw FatalError("this version of neml2 has no schedulers: load the model without one");
+  const auto contents = Stub::read(stub, name);
+  return ModelHandle(std::make_shared<Model>(contents.metadata(stub, name, "cpu"), contents.solvers));
+}
+
+} // namespace neml2::aoti
