@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
 #include "lu_table.h"
 
-NEML2_LU_DEFINE_KERNELS(lu_kernels_avx512)
+NEML2_LU_DEFINE_KERNELS(avx512)

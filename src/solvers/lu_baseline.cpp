@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
 #include "lu_table.h"
 
-NEML2_LU_DEFINE_KERNELS(lu_kernels_baseline)
+NEML2_LU_DEFINE_KERNELS(baseline)
