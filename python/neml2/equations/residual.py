@@ -98,14 +98,15 @@ class Residual:
         n = u.shape[-1]
         function = functools.partial(self.__call__, values=values)
         basis = torch.eye(n, dtype=u.dtype, device=u.device)
-        basis = basis.reshape(n, *(1,) * (u.ndim - 1), n).expand(n, *u.shape)
+        basis = basis.reshape(n, *(1,) * (u.ndim - 1), n).expand(n, *u.shape).contiguous()
         if _inside_dual_level():
             r, pull = torch.func.vjp(function, u)
             return r, torch.func.vmap(lambda v: pull(v)[0])(basis).movedim(0, -2)
         if u.numel() <= VECTORISE_BELOW * n:
-            r, columns = torch.func.jvp(function, (u.expand(n, *u.shape),), (basis,))
+            r, columns = torch.func.jvp(function, (u.expand(n, *u.shape).contiguous(),), (basis,))
             r = r[0]
         else:
+            u = u.contiguous()
             r, columns = torch.func.vmap(
                 lambda v: torch.func.jvp(function, (u,), (v,)), out_dims=(None, 0)
             )(basis)
