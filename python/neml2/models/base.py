@@ -44,8 +44,6 @@ class Model(torch.nn.Module, Configured):
 
     SECTION = "Models"
     TYPE: ClassVar[type]
-    second_order: ClassVar[bool] = False
-    """Whether the model may stand inside a Normality."""
     priority: ClassVar[int] = 0
     """Of several models that compute one variable, those of lower priority run first."""
 

@@ -10,6 +10,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from neml2.hit import load_string
+from neml2.models.solid_mechanics.normality import Normality
 from neml2.types import SR2, Scalar, dev, norm
 
 D = {"dtype": torch.float64}
@@ -181,6 +182,16 @@ def test_bad_names(changes, words):
         model(**changes)
 
 
-def test_a_leaf_that_cannot_be_differentiated_twice_is_a_type_error():
-    with pytest.raises(TypeError, match=r"n.i:\d+: \[Models/normality\] option 'model': LinearIsotropicElasticity"):
-        model(inner="elastic_flow", **{"from": "strain h"})
+def test_any_explicit_model_may_be_differentiated():
+    """d f / d strain = C : df/dM, with C of E = 1, nu = 0.3."""
+    strain = stress(3)
+    N, Nh = model(inner="elastic_flow", **{"from": "strain h"})(strain, torch.rand(3, **D))
+    torch.testing.assert_close(N.data, closed_form(strain) / 1.3, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(Nh.data, torch.full((3,), -math.sqrt(2 / 3), **D))
+
+
+def test_a_model_that_solves_a_system_is_a_type_error():
+    inner = model().inner
+    inner.children_in_order[0].system = None
+    with pytest.raises(TypeError, match=r"solves a system of equations"):
+        Normality(model=inner, function="yield_function", **{"from": ["M"], "to": ["N"]})

@@ -18,7 +18,6 @@ class ArrheniusParameter(Model):
     reference_value = Parameter(Scalar, name="p0")
     activation_energy = Parameter(Scalar, name="Q")
     ideal_gas_constant: float = Option(float)
-    second_order = True
 
     def forward(self, temperature: Scalar, p0: Scalar, Q: Scalar) -> Scalar:
         return p0 * exp(-Q / (self.ideal_gas_constant * temperature))

@@ -69,12 +69,12 @@ class VecComponents(Model):
     """The three components of a vector; `to` names them."""
 
     from_ = Input(Vec)
-    to: list[str] = Option(list[str])
+    to_: list[str] = Option(list[str])  # `to` is a method of every module
 
     def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
-        if len(self.to) != 3:
-            raise self.error(f"expected three names, got {len(self.to)}", "to")
-        return inputs, [Variable("to", Scalar, name) for name in self.to]
+        if len(self.to_) != 3:
+            raise self.error(f"expected three names, got {len(self.to_)}", "to")
+        return inputs, [Variable("to", Scalar, name) for name in self.to_]
 
     def forward(self, v: Vec) -> tuple[Scalar, Scalar, Scalar]:
         return vec_component(v, 0), vec_component(v, 1), vec_component(v, 2)

@@ -13,7 +13,7 @@ from ..registry import register_family
 
 @register_family("{T}Determinant", (R2, SR2))
 class Determinant(Model):
-    """determinant = det(input)."""
+    """Determinant of the 3x3 tensor, determinant = det(input)."""
 
     input = Input(T)
     determinant = Output(Scalar)

@@ -38,7 +38,6 @@ class ScalarLinearInterpolation(Table):
     output = Output(Scalar, BLOCK_NAME)
     abscissa = Parameter(Scalar, table_axes=1)
     ordinate = Parameter(Scalar, table_axes=1)
-    second_order = True
 
     def forward(self, x: Scalar, abscissa: Scalar, ordinate: Scalar) -> Scalar:
         return linear_interpolation(x, abscissa, ordinate)

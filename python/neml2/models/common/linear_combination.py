@@ -13,14 +13,13 @@ from ..registry import register_family
 
 @register_family("{T}LinearCombination", (Scalar, SR2))
 class LinearCombination(Model):
-    """to = sum_i w_i from_i + offset; one weight stands for all. The offset is added to every stored
+    """Weighted sum, to = sum_i w_i from_i + offset; one weight stands for all. The offset is added to every stored
     component."""
 
     from_ = Inputs(T)
     to = Output(T)
     weights = Parameters(Scalar, 1.0, name="weight", promotable=True)
     offset = Parameter(Scalar, 0.0, promotable=True)
-    second_order = True
 
     def setup(self) -> None:
         terms, weights = len(self._inputs[0].names), len(self._parameter_slots[0][1])

@@ -11,14 +11,13 @@ from ..registry import register
 
 @register("ScalarMultiplication")
 class ScalarMultiplication(Model):
-    """to = scaling prod_i from_i^(+-1), the exponent being -1 where `reciprocal` says so (one flag stands
+    """Product, to = scaling prod_i from_i^(+-1), the exponent being -1 where `reciprocal` says so (one flag stands
     for all)."""
 
     from_ = Inputs(Scalar)
     to = Output(Scalar)
     scaling = Parameter(Scalar, 1.0, promotable=True)
     reciprocal: list[bool] = Option(list[bool], default=(False,))
-    second_order = True
 
     def setup(self) -> None:
         factors, flags = len(self._inputs[0].names), len(self.reciprocal)

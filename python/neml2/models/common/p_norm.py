@@ -12,7 +12,7 @@ from ..tolerance import eps
 
 @register("ScalarPNorm")
 class ScalarPNorm(Model):
-    """to = (sum_i w_i |from_i|^p + eps)^(1/p); one weight stands for all."""
+    """Weighted p-norm, to = (sum_i w_i |from_i|^p + eps)^(1/p); one weight stands for all."""
 
     from_ = Inputs(Scalar)
     to = Output(Scalar)

@@ -11,7 +11,7 @@ from ..registry import register
 
 @register("R2Multiplication")
 class R2Multiplication(Model):
-    """to = op(A) op(B), where op inverts its operand, transposes it, or both."""
+    """Matrix product, to = op(A) op(B), where op inverts its operand, transposes it, or both."""
 
     A = Input(R2)
     B = Input(R2)

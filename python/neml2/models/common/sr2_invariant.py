@@ -14,13 +14,12 @@ FACTORS = {"VONMISES": 3.0 / 2.0, "EFFECTIVE_STRAIN": 2.0 / 3.0}
 
 @register("SR2Invariant")
 class SR2Invariant(Model):
-    """VONMISES: sqrt(3/2 S:S + eps); EFFECTIVE_STRAIN: sqrt(2/3 S:S + eps); I1: the trace. S is the
-    deviator."""
+    """Scalar invariant of a symmetric tensor with deviator S. VONMISES: sqrt(3/2 S:S + eps); EFFECTIVE_STRAIN:
+    sqrt(2/3 S:S + eps); I1: the trace."""
 
     tensor = Input(SR2)
     invariant = Output(Scalar)
     invariant_type: str = Option(str, choices=("VONMISES", "EFFECTIVE_STRAIN", "I1", "I2", "INVALID"))
-    second_order = True
 
     def setup(self) -> None:
         if self.invariant_type in ("I2", "INVALID"):

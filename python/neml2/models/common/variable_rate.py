@@ -13,7 +13,7 @@ from ..registry import register_family
 
 @register_family("{T}VariableRate", (Scalar, Vec, SR2, R2))
 class VariableRate(Model):
-    """rate = (v - v~1) / (t - t~1)."""
+    """Mean rate of a variable over the time step, rate = (v - v~1) / (t - t~1)."""
 
     variable = Input(T)
     old_variable = Input(T, derived="{variable}~1")

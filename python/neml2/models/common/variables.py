@@ -19,7 +19,6 @@ class ConstantParameter(Model):
 
     parameter = Output(T, BLOCK_NAME)
     value = Parameter(T, promotable=True)
-    second_order = True
 
     def forward(self, value: Any) -> Any:
         return value

@@ -14,7 +14,7 @@ from ..tolerance import eps
 
 @register("AssociativePlasticFlow")
 class AssociativePlasticFlow(Model):
-    """Ep_rate = gamma_rate df/dM."""
+    """Rate of the plastic strain, normal to the yield surface, Ep_rate = gamma_rate df/dM."""
 
     flow_rate = Input(Scalar)
     flow_direction = Input(SR2)
@@ -26,7 +26,7 @@ class AssociativePlasticFlow(Model):
 
 @register("AssociativeIsotropicPlasticHardening")
 class AssociativeIsotropicPlasticHardening(Model):
-    """ep_rate = -gamma_rate df/dh."""
+    """Rate of the strain conjugate to isotropic hardening, ep_rate = -gamma_rate df/dh."""
 
     flow_rate = Input(Scalar)
     isotropic_hardening_direction = Input(Scalar)
@@ -38,7 +38,7 @@ class AssociativeIsotropicPlasticHardening(Model):
 
 @register("AssociativeKinematicPlasticHardening")
 class AssociativeKinematicPlasticHardening(Model):
-    """Kp_rate = -gamma_rate df/dX."""
+    """Rate of the strain conjugate to the back stress, Kp_rate = -gamma_rate df/dX."""
 
     flow_rate = Input(Scalar)
     kinematic_hardening_direction = Input(SR2)

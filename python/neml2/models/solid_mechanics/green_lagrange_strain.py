@@ -11,7 +11,7 @@ from ..registry import register
 
 @register("GreenLagrangeStrain")
 class GreenLagrangeStrain(Model):
-    """E = (F^T F - I)/2."""
+    """Green-Lagrange strain of a deformation gradient, E = (F^T F - I)/2."""
 
     deformation_gradient = Input(R2)
     strain = Output(SR2)

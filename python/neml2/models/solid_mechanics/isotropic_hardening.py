@@ -11,7 +11,7 @@ from ..registry import register
 
 @register("LinearIsotropicHardening")
 class LinearIsotropicHardening(Model):
-    """h = K ep."""
+    """Linear isotropic hardening by the equivalent plastic strain, h = K ep."""
 
     equivalent_plastic_strain = Input(Scalar)
     isotropic_hardening = Output(Scalar)

@@ -12,7 +12,7 @@ from ..tolerance import eps
 
 @register("LinearKinematicHardening")
 class LinearKinematicHardening(Model):
-    """X = H Kp."""
+    """Prager's linear back stress of the kinematic plastic strain, X = H Kp."""
 
     kinematic_plastic_strain = Input(SR2)
     back_stress = Output(SR2)

@@ -39,7 +39,6 @@ class KocksMeckingIntercept(Model):
     A = Parameter(Scalar, promotable=True)
     B = Parameter(Scalar, promotable=True)
     C = Parameter(Scalar, promotable=True)
-    second_order = True
 
     def forward(self, A: Scalar, B: Scalar, C: Scalar) -> Scalar:
         return (C - B) / A
@@ -52,7 +51,6 @@ class KocksMeckingYieldStress(Model):
     yield_stress = Output(Scalar)
     C = Parameter(Scalar, promotable=True)
     shear_modulus = Parameter(Scalar, name="mu", promotable=True)
-    second_order = True
 
     def forward(self, C: Scalar, mu: Scalar) -> Scalar:
         return mu * exp(C)

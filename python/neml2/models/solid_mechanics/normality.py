@@ -16,7 +16,8 @@ from ..registry import register
 
 @register("Normality")
 class Normality(Model):
-    """to_i = d function / d from_i, for one Scalar output of the inner model and some of its inputs."""
+    """Gradient of a function, to_i = d function / d from_i, for one Scalar output of the inner model and some of
+    its inputs. The inner model may be any explicit model."""
 
     model = Reference("Models")
     function: str = Option(str)
@@ -45,9 +46,9 @@ class Normality(Model):
         if len(self.from_) != len(self.to_):
             raise self.error(f"{len(self.to_)} names for {len(self.from_)} gradients; they must be equally many", "to")
         for leaf in leaves(inner):
-            if not leaf.second_order:
-                where = self.where("model")
-                raise TypeError(f"{where}: {leaf!r} cannot be differentiated twice, so it cannot stand in a Normality")
+            if hasattr(leaf, "system"):
+                text = f"{leaf!r} solves a system of equations; Normality differentiates explicit models only"
+                raise TypeError(f"{self.where('model')}: {text}")
 
     @property
     def inner(self) -> Model:

@@ -11,7 +11,10 @@ from ..registry import register
 
 @register("PerzynaPlasticFlowRate")
 class PerzynaPlasticFlowRate(Model):
-    """gamma_rate = (f / eta)^n for f > 0, else 0."""
+    """Overstress law, gamma_rate = (f / eta)^n for f > 0, else 0; derivatives at f = 0 are 0 for n > 1.
+
+    P. Perzyna, Fundamental problems in viscoplasticity, Advances in Applied Mechanics 9 (1966).
+    """
 
     yield_function = Input(Scalar)
     flow_rate = Output(Scalar)

@@ -28,7 +28,6 @@ class GTNYieldFunction(Model):
     q1 = Parameter(Scalar, promotable=True)
     q2 = Parameter(Scalar, promotable=True)
     q3 = Parameter(Scalar, promotable=True)
-    second_order = True
 
     def forward(
         self,
@@ -57,7 +56,6 @@ class OlevskySinteringStress(Model):
     sintering_stress = Output(Scalar)
     surface_tension = Parameter(Scalar, name="gamma", promotable=True)
     particle_radius = Parameter(Scalar, name="r", promotable=True)
-    second_order = True
 
     def forward(self, phi: Scalar, gamma: Scalar, r: Scalar) -> Scalar:
         return 3 * gamma * phi * phi / r

@@ -13,13 +13,13 @@ from ..registry import register
 
 @register("YieldFunction")
 class YieldFunction(Model):
-    """f = sqrt(2/3) (effective stress - sy - h); the hardening h is left out unless it is named."""
+    """Yield function, f = sqrt(2/3) (effective stress - sy - h); the hardening h is left out unless it is
+    named. With the von Mises stress, df/dM has length one."""
 
     effective_stress = Input(Scalar)
     isotropic_hardening = Input(Scalar, optional=True)
     yield_function = Output(Scalar)
     yield_stress = Parameter(Scalar, name="sy", promotable=True)
-    second_order = True
 
     def forward(self, effective_stress: Scalar, h: Scalar | None, sy: Scalar) -> Scalar:
         overstress = effective_stress - sy
