@@ -121,7 +121,7 @@ class TransientDriver(HitObject):
         differentiable: record the operations, so that results can be differentiated with respect to parameters.
         When a step fails, what there is so far is saved all the same, and ConvergenceError names step, time and points.
         """
-        target = self._target()
+        target = self.target()
         self.inputs, self.outputs, self.note = [], [], ""
         if progress is not None:
             progress(0, self.steps - 1)
@@ -242,7 +242,7 @@ class TransientDriver(HitObject):
         finally:
             partial.unlink(missing_ok=True)
 
-    def _target(self) -> Path | None:
+    def target(self) -> Path | None:
         """Where to save, checked before a long run."""
         if not self.save_as:
             return None

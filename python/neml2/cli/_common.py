@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""What the commands share: arguments, loading a file with overrides, errors in one line, exit status.
+
+Nothing here imports torch before there is something to run, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..hit import InputFile
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+class UsageError(Exception):
+    """The command line asks for something that is not there; exit status 2."""
+
+
+def parser(prog: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
+    formatter = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, formatter_class=formatter)
+
+
+def add_file_arguments(arguments: argparse.ArgumentParser) -> None:
+    """FILE, --load and overrides."""
+    arguments.add_argument("file", metavar="FILE", help="input file")
+    add_load(arguments)
+
+
+def add_load(arguments: argparse.ArgumentParser) -> None:
+    arguments.add_argument(
+        "--load", metavar="PATH", action="append", default=[], help="Python file with more types (repeatable)"
+    )
+
+
+def add_overrides(arguments: argparse.ArgumentParser) -> None:
+    arguments.add_argument(
+        "overrides", metavar="OVERRIDE", nargs="*", help="e.g. Models/elasticity/E:=210000 or nbatch=10"
+    )
+
+
+def add_numbers(arguments: argparse.ArgumentParser) -> None:
+    """--device and --dtype."""
+    arguments.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    arguments.add_argument("--dtype", default="float64", choices=("float64", "float32"), help="default float64")
+
+
+def load(file: str, overrides: Sequence[str] = (), extensions: Sequence[str] = ()) -> InputFile:
+    """The input file with overrides, after importing extensions. Raises UsageError for what cannot be meant."""
+    for override in overrides:
+        name, equals, _ = override.partition("=")
+        if not equals or not name.rstrip(": ").strip():
+            raise UsageError(f"'{override}' is no override; expected e.g. Models/elasticity/E:=210000")
+    if not Path(file).is_file():
+        raise UsageError(f"{file}: {'is a folder' if Path(file).is_dir() else 'no such input file'}")
+    from ..hit import load_extension, load_input
+
+    for path in extensions:
+        if not Path(path).is_file():
+            raise UsageError(f"{path}: no such extension file")
+        load_extension(path)
+    return load_input(file, additional_args=list(overrides))
+
+
+def require(source: InputFile, section: str, name: str) -> None:
+    """Raises UsageError if there is no block [section/name]."""
+    from ..errors import listing, suggestion
+
+    names = source.names(section)
+    if name not in names:
+        hint = suggestion(name, names) or f"; there are: {listing(names)}"
+        raise UsageError(f"{source.path}: no [{section}/{name}]{hint}")
+
+
+def set_numbers(device: str, dtype: str) -> tuple[Any, Any]:
+    """Make device and dtype the ambient ones; returns them as torch objects."""
+    import torch
+
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"'{device}' is no device; expected cpu, cuda or cuda:N") from None
+    if chosen.type not in ("cpu", "cuda"):
+        raise UsageError(f"'{device}' is no device to run on; expected cpu, cuda or cuda:N")
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is available to this torch; use --device cpu")
+    kind = getattr(torch, dtype)
+    torch.set_default_dtype(kind)
+    torch.set_default_device(chosen)
+    return chosen, kind
+
+
+def run(prog: str, command: Callable[[], int]) -> int:
+    """The exit status of a command; an error becomes one line on stderr."""
+    try:
+        return command()
+    except UsageError as error:
+        return _complain(prog, error, USAGE)
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output is gone; say nothing more
+        return FAILED
+    except Exception as error:
+        return _complain(prog, error, FAILED)
+
+
+def _complain(prog: str, error: BaseException, status: int) -> int:
+    print(f"{prog}: {one_line(error)}", file=sys.stderr)
+    return status
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error on one line; the class of an error that has no message of ours."""
+    from ..errors import InputError
+
+    text = str(error)
+    if isinstance(error, KeyError) and not isinstance(error, InputError) and error.args:
+        text = f"KeyError: {error.args[0]}"
+    text = " ".join(text.split()) or type(error).__name__
+    notes = [" ".join(str(note).split()) for note in getattr(error, "__notes__", ())]
+    return " ".join([text, *(f"({note})" for note in notes)])
