@@ -70,6 +70,7 @@ newton_options(const Metadata & metadata, const ImplicitInfo & info)
 {
   const Reader read(metadata, info);
   solvers::NewtonOptions options;
+  options.final_update = true;
   options.abs_tol = read.number("abs_tol", options.abs_tol);
   options.rel_tol = read.number("rel_tol", options.rel_tol);
   options.max_its = read.integer("max_its", options.max_its);

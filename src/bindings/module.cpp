@@ -2,6 +2,7 @@
 #include "bindings.h"
 
 #include "neml2/version.h"
+#include "newton.h"
 
 NB_MODULE(_neml2, m)
 {
@@ -11,4 +12,5 @@ NB_MODULE(_neml2, m)
   m.attr("torch_version") = NEML2_TORCH_VERSION;
   neml2::bindings::bind_exceptions(m);
   neml2::bindings::bind_model(m);
+  neml2::solvers::bind_newton(m);
 }

@@ -322,6 +322,7 @@ options_from(nb::dict given)
   options.abs_tol = nb::cast<double>(given["abs_tol"]);
   options.rel_tol = nb::cast<double>(given["rel_tol"]);
   options.max_its = nb::cast<int>(given["max_its"]);
+  options.final_update = true;
   if (given.contains("update_tol"))
     options.update_tol = nb::cast<double>(given["update_tol"]);
   if (given.contains("linesearch_type"))

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <span>
@@ -30,8 +31,8 @@ namespace neml2::solvers
  *
  * Points come in ascending order. The points of step() are among those of the linearize() before it, and those of
  * trial() and advance() among those of step(): what was computed may stay where it lies until the next linearize(), the
- * place to gather the points that are left. Points not in a list are to be left alone. The last call a point that
- * converges appears in is linearize(): the Jacobian computed there is the one at its solution.
+ * place to gather the points that are left. Points not in a list are to be left alone. The last Jacobian computed for a
+ * point that converges is the one at its solution.
  */
 template <class S>
 concept NewtonSystem = requires(S & system,
@@ -66,6 +67,9 @@ struct NewtonOptions
   /// If set, the relative test also asks for |du| < update_tol (|u| + abs_tol); the system must have update_norms().
   std::optional<double> update_tol;
   std::optional<LineSearchOptions> line_search;
+  /// Whether a point that has converged by the relative test alone takes one more full step, with the Jacobian that is
+  /// there already. Its error then is of the second order in rel_tol, at the price of a linear solve.
+  bool final_update = false;
 };
 
 enum class PointStatus : std::uint8_t
@@ -159,6 +163,7 @@ private:
         throw std::invalid_argument("update_tol needs a system with update_norms()");
 
     _result.failed.clear();
+    _last.clear();
     _norm2.resize(_active.size());
     const auto total = static_cast<Index>(_active.size());
     double smallest_step = 1.0;
@@ -179,7 +184,7 @@ private:
       }
       if (iteration + 1 >= _options.max_its)
         give_up();
-      if (_active.empty())
+      if (_active.empty() && _last.empty())
         break;
 
       update(system);
@@ -234,7 +239,11 @@ private:
 
       const bool settled = !test_update || _du[i] < *_options.update_tol * (_u[i] + _options.abs_tol);
       if (norm < _options.abs_tol || (norm / _result.initial_norm[p] < _options.rel_tol && settled))
+      {
         finish(point, PointStatus::converged);
+        if (_options.final_update && norm >= _options.abs_tol)
+          _last.push_back(point);
+      }
       else if (!std::isfinite(norm))
         finish(point, PointStatus::not_finite);
       else
@@ -254,41 +263,73 @@ private:
     _active.clear();
   }
 
+  /// One step of the active points, and the final one of those that have just converged.
   template <class System>
   void update(System & system)
   {
     const bool search = _options.line_search && _options.line_search->max_iterations > 1;
-    _singular.assign(_active.size(), 0);
-    _slope.resize(search ? _active.size() : 0);
-    system.step(Points(_active), std::span(_slope), std::span(_singular));
+    _points.clear();
+    std::merge(_active.begin(), _active.end(), _last.begin(), _last.end(), std::back_inserter(_points));
+    _singular.assign(_points.size(), 0);
+    _slope.resize(search ? _points.size() : 0);
+    system.step(Points(_points), std::span(_slope), std::span(_singular));
     drop_singular(search);
-    if (_active.empty())
-      return;
-
-    _alpha.assign(_active.size(), 1.0);
-    if (search)
-      _line_search.search(
-          system, *_options.line_search, _options.abs_tol, Points(_active), first(_norm2), first(_slope), _alpha);
-    system.advance(Points(_active), std::span<const double>(_alpha));
+    if (!_points.empty())
+    {
+      _alpha.assign(_active.size(), 1.0);
+      if (search)
+        _line_search.search(
+            system, *_options.line_search, _options.abs_tol, Points(_active), first(_norm2), first(_slope), _alpha);
+      spread_steps();
+      system.advance(Points(_points), std::span<const double>(_alpha));
+    }
+    _last.clear();
   }
 
+  /// Points with a singular Jacobian fail; those that have converged merely take no final step.
   void drop_singular(bool search)
   {
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < _active.size(); ++i)
+    std::size_t active = 0;
+    std::size_t last = 0;
+    for (std::size_t i = 0, from = 0; i < _points.size(); ++i)
     {
+      const Index point = _points[i];
+      const bool is_active = from < _active.size() && _active[from] == point;
+      const std::size_t slot = from;
+      from += is_active;
       if (_singular[i])
       {
-        finish(_active[i], PointStatus::singular);
+        if (is_active)
+          finish(point, PointStatus::singular);
         continue;
       }
-      _active[kept] = _active[i];
-      _norm2[kept] = _norm2[i];
+      _points[kept++] = point;
+      if (!is_active)
+      {
+        _last[last++] = point;
+        continue;
+      }
+      _active[active] = point;
+      _norm2[active] = _norm2[slot];
       if (search)
-        _slope[kept] = _slope[i];
-      ++kept;
+        _slope[active] = _slope[i];
+      ++active;
     }
-    _active.resize(kept);
+    _points.resize(kept);
+    _active.resize(active);
+    _last.resize(last);
+  }
+
+  /// From step lengths of the active points to those of all that move; a final step is a full one.
+  void spread_steps()
+  {
+    if (_last.empty())
+      return;
+    std::size_t from = _active.size();
+    _alpha.resize(_points.size());
+    for (std::size_t i = _points.size(); i-- > 0;)
+      _alpha[i] = from > 0 && _active[from - 1] == _points[i] ? _alpha[--from] : 1.0;
   }
 
   /// The part of the progress that is about the points just evaluated.
@@ -312,6 +353,9 @@ private:
   NewtonOptions _options;
   NewtonResult _result;
   LineSearch _line_search;
+  /// Points that have just converged and take a final step; these and the active ones together.
+  std::vector<Index> _last;
+  std::vector<Index> _points;
   /// Points still iterating; the arrays below have one entry for each.
   std::vector<Index> _active;
   std::vector<double> _norm2;
