@@ -85,13 +85,10 @@ def metadata_file(source: InputFile, name: str) -> Path:
     """Metadata of a compiled model, for any one device; looked for at `artifact_path`, then beside the stub."""
     block = source.block("Models", name)
     recorded = Path(block.require("artifact_path").text())
-    inside = block.field("model_name") or block.field("name")
-    stem = inside.text() if inside is not None else name
     for folder in (source.directory / recorded, source.directory / recorded.name):
-        for pattern in (f"*/{stem}_meta.json", "*/*_meta.json"):
-            found = sorted(folder.glob(pattern), key=lambda path: (path.parent.name != "cpu", path))
-            if found:
-                return found[0]
+        found = sorted(folder.glob(f"*/{name}_meta.json"), key=lambda path: (path.parent.name != "cpu", path))
+        if found:
+            return found[0]
     raise FileNotFoundError(f"{block.where}: no compiled package at {recorded}, nor beside {source.path}")
 
 

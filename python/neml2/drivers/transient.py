@@ -97,9 +97,7 @@ class TransientDriver(HitObject):
     def _check_settings(self) -> None:
         """A declared variable must exist somewhere in the driven model."""
         if self.source is None or not isinstance(self.model, torch.nn.Module):
-            return
-        if "AOTIModel" in type(self.model).__name__:  # its inner variables are not to be seen
-            return
+            return  # the inner variables of a compiled model are not to be seen
         known = {
             base_name(name)
             for part in self.model.modules()
@@ -195,7 +193,7 @@ class TransientDriver(HitObject):
     def _failed(self, step: int, error: Exception, target: Path | None, progress: Any) -> None:
         if hasattr(progress, "close"):
             progress.close()
-        points = [getattr(point, "index", point) for point in getattr(error, "points", ())]
+        points = [int(point[0]) for point in getattr(error, "points", ())]
         place = f"step {step} of {self.steps - 1}{self._time_label(step, points)}"
         self.note = f"stopped at {place}: {error}"
         self.inputs.pop()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STATUS = ("converged", "all iterations used", "residual not finite", "singular Jacobian")
 
@@ -17,17 +17,28 @@ def _base() -> type[Exception]:
     return Base
 
 
-@dataclass(frozen=True)
-class FailedPoint:
-    """One material point that did not converge.
-
-    index: position in the flattened (row-major) batch of the call. residual: norm at the last iterate.
-    """
-
+class _Point(NamedTuple):
     index: int
     iterations: int
     residual: float
-    reason: str = ""
+
+
+class FailedPoint(_Point):
+    """One material point that did not converge; as the tuple (index, iterations, residual).
+
+    index: position in the flattened (row-major) batch of the call. residual: norm at the last iterate. reason: why
+    the solve ended there, or the empty string.
+    """
+
+    reason: str
+
+    def __new__(cls, index: int, iterations: int, residual: float, reason: str = "") -> FailedPoint:
+        point = super().__new__(cls, index, iterations, residual)
+        point.reason = reason
+        return point
+
+    def __reduce__(self) -> tuple:
+        return (FailedPoint, (*self, self.reason))
 
     def __str__(self) -> str:
         reason = f", {self.reason}" if self.reason else ""
@@ -44,7 +55,7 @@ class ConvergenceError(_base()):  # type: ignore[misc]
 
     def __init__(self, message: str, points: Sequence[FailedPoint] = ()) -> None:
         super().__init__(message)
-        self.points = list(points)
+        self.points = [point if isinstance(point, FailedPoint) else FailedPoint(*point) for point in points]
 
     def __reduce__(self) -> tuple:
         return (type(self), (str(self), self.points))
