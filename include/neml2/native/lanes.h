@@ -167,10 +167,6 @@ mask(bool truth)
     return MaskOf<V>{} - (truth ? 1 : 0);
 }
 
-NEML2_NATIVE_INLINE bool both(bool a, bool b) { return a && b; }
-NEML2_NATIVE_INLINE bool either(bool a, bool b) { return a || b; }
-NEML2_NATIVE_INLINE bool negate(bool a) { return !a; }
-
 template <class M>
 NEML2_NATIVE_INLINE M
 both(M a, M b)
@@ -189,7 +185,10 @@ template <class M>
 NEML2_NATIVE_INLINE M
 negate(M a)
 {
-  return ~a;
+  if constexpr (std::is_same_v<M, bool>)
+    return !a;
+  else
+    return ~a;
 }
 
 /// One bit a lane.

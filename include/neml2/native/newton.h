@@ -22,6 +22,36 @@ namespace neml2::native
 {
 inline namespace NEML2_NATIVE_ISA
 {
+/// What became of the points in the lanes.
+template <class V>
+struct Outcome
+{
+  using Mask = MaskOf<V>;
+  Mask converged = mask<V>(false), not_finite = mask<V>(false), singular = mask<V>(false);
+  V iterations = splat<V>(0); ///< updates made
+  V norm = splat<V>(0);       ///< of the last residual
+
+  /// NEML2_NATIVE_CONVERGED, ... of a lane.
+  int status(int l) const
+  {
+    const auto is = [l](const Mask & m) { return (bits<V>(m) >> l & 1u) != 0; };
+    return is(converged)    ? NEML2_NATIVE_CONVERGED
+           : is(not_finite) ? NEML2_NATIVE_NOT_FINITE
+           : is(singular)   ? NEML2_NATIVE_SINGULAR
+                            : NEML2_NATIVE_MAX_ITERATIONS;
+  }
+
+  /// Takes over a later attempt of some lanes.
+  void add(const Outcome & later, Mask lanes)
+  {
+    converged = either(both(converged, negate(lanes)), both(later.converged, lanes));
+    not_finite = either(both(not_finite, negate(lanes)), both(later.not_finite, lanes));
+    singular = either(both(singular, negate(lanes)), both(later.singular, lanes));
+    iterations = select<V>(lanes, iterations + later.iterations, iterations);
+    norm = select<V>(lanes, later.norm, norm);
+  }
+};
+
 /// For systems without a line search.
 struct NoTrial
 {
@@ -40,34 +70,30 @@ public:
   /// Takes the residual at the iterate u; whether no lane goes on.
   NEML2_NATIVE_INLINE bool finished(const V (&r)[N], const V (&u)[N])
   {
-    const V squared = norm2(r);
-    const V n = sqrt(squared);
+    _squared = norm2(r);
+    const V n = sqrt(_squared);
     if (_iteration == 0)
       _initial = n;
-    _squared = squared;
-    norm = select<V>(_active, n, norm);
-    iterations = select<V>(_active, splat<V>(T(_iteration)), iterations);
+    outcome.norm = select<V>(_active, n, outcome.norm);
+    outcome.iterations = select<V>(_active, splat<V>(T(_iteration)), outcome.iterations);
 
-    Mask small = n / _initial < splat<V>(T(_options.rel_tol));
+    Mask done = n / _initial < splat<V>(T(_options.rel_tol));
     if (_options.max_substepping > 0 && _iteration > 0)
-      small = both(small, Mask(_update < splat<V>(T(_options.update_tol)) *
-                                             (sqrt(norm2(u)) + splat<V>(T(_options.abs_tol)))));
-    const Mask done = either(Mask(n < splat<V>(T(_options.abs_tol))), small);
-    const Mask lost = negate(either(done, Mask(finite(n))));
-    const Mask leaving = both(_active, either(done, lost));
-    converged = either(converged, both(_active, done));
-    _not_finite = either(_not_finite, both(_active, lost));
-    _active = both(_active, negate(leaving));
-    if (_iteration + 1 >= _options.max_its)
-      _active = mask<V>(false);
+      done = both(done, Mask(_update < splat<V>(T(_options.update_tol)) *
+                                           (sqrt(norm2(u)) + splat<V>(T(_options.abs_tol)))));
+    done = both(_active, either(done, Mask(n < splat<V>(T(_options.abs_tol)))));
+    const Mask lost = both(_active, negate(either(done, Mask(finite(n)))));
+    outcome.converged = either(outcome.converged, done);
+    outcome.not_finite = either(outcome.not_finite, lost);
+    _active = both(_active, negate(either(done, lost)));
     ++_iteration;
-    return !any<V>(_active);
+    return _iteration >= _options.max_its || !any<V>(_active);
   }
 
-  /// Solves a x = r (both destroyed) and moves the iterates by -x, or by part of it. `trial(u, r)` evaluates the
+  /// Solves a x = r (a is destroyed) and moves the iterates by -x, or by part of it. `trial(u, r)` evaluates the
   /// residual at another place.
   template <class Trial>
-  NEML2_NATIVE_INLINE void step(Matrix<V, N> & a, const V (&r)[N], V (&u)[N], Trial && trial)
+  NEML2_NATIVE_INLINE void step(Matrix<V, N> & a, const V (&r)[N], V (&u)[N], const Trial & trial)
   {
     Columns<V, N, 1> x;
     for (int i = 0; i < N; ++i)
@@ -75,10 +101,10 @@ public:
     if (const std::uint32_t failed = solve(a, x); __builtin_expect(failed != 0, 0))
     {
       const Mask lost = both(_active, mask_of_bits<V>(failed));
-      _singular = either(_singular, lost);
+      outcome.singular = either(outcome.singular, lost);
       _active = both(_active, negate(lost));
     }
-    if constexpr (!std::is_same_v<std::remove_cv_t<std::remove_reference_t<Trial>>, NoTrial>)
+    if constexpr (!std::is_same_v<Trial, NoTrial>)
     {
       if (_options.line_search && _options.max_line_search > 1)
         return search(x, r, u, trial);
@@ -89,19 +115,7 @@ public:
       u[i] = select<V>(_active, u[i] - x(i, 0), u[i]);
   }
 
-  /// NEML2_NATIVE_CONVERGED, ... of a lane.
-  int status(int l) const
-  {
-    const auto is = [l](const Mask & m) { return (bits<V>(m) >> l & 1u) != 0; };
-    return is(converged)     ? NEML2_NATIVE_CONVERGED
-           : is(_not_finite) ? NEML2_NATIVE_NOT_FINITE
-           : is(_singular)   ? NEML2_NATIVE_SINGULAR
-                             : NEML2_NATIVE_MAX_ITERATIONS;
-  }
-
-  Mask converged = mask<V>(false);
-  V iterations = splat<V>(0); ///< updates made
-  V norm = splat<V>(0);       ///< of the last residual
+  Outcome<V> outcome;
 
 private:
   static NEML2_NATIVE_INLINE V norm2(const V (&r)[N])
@@ -112,7 +126,7 @@ private:
     return sum;
   }
 
-  NEML2_NATIVE_INLINE void measure(Columns<V, N, 1> & x, V alpha)
+  void measure(Columns<V, N, 1> & x, V alpha)
   {
     V sum = x(0, 0) * x(0, 0);
     for (int i = 1; i < N; ++i)
@@ -122,7 +136,7 @@ private:
 
   /// A step length for each lane: 1, 1/cutback, ... until it is acceptable; the last one tried where none is.
   template <class Trial>
-  __attribute__((noinline)) void search(Columns<V, N, 1> & x, const V (&r)[N], V (&u)[N], Trial && trial)
+  __attribute__((noinline)) void search(Columns<V, N, 1> & x, const V (&r)[N], V (&u)[N], const Trial & trial)
   {
     V slope = r[0] * x(0, 0);
     for (int i = 1; i < N; ++i)
@@ -151,9 +165,90 @@ private:
 
   const neml2_native_solver & _options;
   Mask _active;
-  Mask _not_finite = mask<V>(false), _singular = mask<V>(false);
   V _initial = splat<V>(0), _squared = splat<V>(0), _update = splat<V>(0);
   int _iteration = 0;
+};
+
+/// A given (or, with `state`, an unknown), and its value at the start of the step: components of the state.
+struct Increment
+{
+  int current, old, size;
+  bool state;
+};
+
+/**
+ * Newton's method with bisection of the step for the lanes that fail: the rules of neml2/solvers/Substepping.h.
+ *
+ * S components make up the state; attempt(s, lanes) solves from the guess in s, puts the solution in its place and
+ * returns the Outcome.
+ */
+template <class V, int S, class Attempt>
+class Substepping
+{
+public:
+  using Mask = MaskOf<V>;
+
+  Substepping(const V * given, const Increment * increments, int count, int levels, const Attempt & attempt)
+      : _given(given), _increments(increments), _count(count), _levels(levels), _attempt(attempt)
+  {
+    for (int k = 0; k < S; ++k)
+      _reached[k] = given[k];
+  }
+
+  /// Takes the lanes from `from` to `to` (parts of the step); returns those that arrived.
+  __attribute__((noinline)) Mask walk(Mask lanes, double from, double to, int level)
+  {
+    V s[S];
+    begin(s, from, to);
+    const Outcome<V> tried = _attempt(s, lanes);
+    outcome.add(tried, lanes);
+    const Mask arrived = both(lanes, tried.converged), failed = both(lanes, negate(tried.converged));
+    for (int k = 0; k < S; ++k)
+      _reached[k] = select<V>(arrived, s[k], _reached[k]);
+    if (!any<V>(failed))
+      return arrived;
+    for (int k = 0; k < S; ++k)
+      last[k] = select<V>(failed, s[k], last[k]);
+    if (level >= _levels)
+      return arrived;
+    const double middle = from + 0.5 * (to - from);
+    const Mask halfway = walk(failed, from, middle, level + 1);
+    return any<V>(halfway) ? either(arrived, walk(halfway, middle, to, level + 1)) : arrived;
+  }
+
+  /// The state at the end of the last part that converged.
+  const V * reached() const { return _reached; }
+
+  Outcome<V> outcome;
+  V last[S] = {}; ///< of lanes that failed: the state after the last attempt
+
+private:
+  void begin(V * s, double from, double to) const
+  {
+    using T = ScalarOf<V>;
+    for (int k = 0; k < S; ++k)
+      s[k] = _given[k];
+    for (int i = 0; i < _count; ++i)
+      for (int k = 0; k < _increments[i].size; ++k)
+      {
+        const int now = _increments[i].current + k, old = _increments[i].old + k;
+        if (_increments[i].state)
+        {
+          if (from > 0)
+            s[old] = _reached[now];
+          continue;
+        }
+        const V change = _given[now] - _given[old];
+        s[old] = _given[old] + splat<V>(T(from)) * change;
+        s[now] = _given[old] + splat<V>(T(to)) * change;
+      }
+  }
+
+  const V * _given;
+  const Increment * _increments;
+  int _count, _levels;
+  const Attempt & _attempt;
+  V _reached[S];
 };
 } // namespace NEML2_NATIVE_ISA
 } // namespace neml2::native

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "neml2/native/Kernel.h"
 #include "neml2/native/layout.h"
+#include "neml2/native/newton.h"
 
 #include <cstdio>
 
@@ -62,13 +62,12 @@ public:
   }
 
   /// Adds the outcome of a solve.
-  template <class Newton>
-  NEML2_NATIVE_INLINE void report(const Newton & newton)
+  NEML2_NATIVE_INLINE void report(const Outcome<V> & outcome)
   {
-    const std::uint32_t all = bits<V>(newton.converged);
-    if (__builtin_expect((all & lanes()) == lanes() && !call.status && !call.iterations && !call.residual, 1))
+    const std::uint32_t converged = bits<V>(outcome.converged);
+    if (__builtin_expect((converged & lanes()) == lanes() && !call.status && !call.iterations && !call.residual, 1))
       return;
-    report_lanes(newton);
+    report_lanes(outcome);
   }
 
   NEML2_NATIVE_INLINE std::uint32_t lanes() const { return (1u << count) - 1u; }
@@ -109,20 +108,19 @@ private:
     }
   }
 
-  template <class Newton>
-  __attribute__((noinline)) void report_lanes(const Newton & newton)
+  __attribute__((noinline)) void report_lanes(const Outcome<V> & outcome)
   {
     for (int l = 0; l < count; ++l)
     {
       const std::int64_t p = first + l;
-      const int status = newton.status(l);
+      const int status = outcome.status(l);
       const bool before = (_failed >> l & 1u) != 0;
       if (call.status && !before)
         call.status[p] = status;
       if (call.iterations)
-        call.iterations[p] += static_cast<std::int32_t>(lane(newton.iterations, l));
+        call.iterations[p] += static_cast<std::int32_t>(lane(outcome.iterations, l));
       if (call.residual && !before)
-        call.residual[p] = static_cast<double>(lane(newton.norm, l));
+        call.residual[p] = static_cast<double>(lane(outcome.norm, l));
       if (status != NEML2_NATIVE_CONVERGED && !before)
       {
         _failed |= 1u << l;

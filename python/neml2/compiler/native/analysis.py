@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Questions about nodes of a point graph that a printer asks: what depends on what, and what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from neml2.compiler.pointgraph import PointGraph
+
+LEAVES = ("const", "input")
+
+
+def dependent(graph: PointGraph, outputs: Iterable[int], components: Collection[int]) -> set[int]:
+    """Nodes behind `outputs` that depend on one of the state components."""
+    found: set[int] = set()
+    wanted = set(components)
+    for node in graph.reachable(outputs):
+        if graph.op[node] == "input":
+            if graph.value[node] in wanted:
+                found.add(node)
+        elif any(a in found for a in graph.args[node]):
+            found.add(node)
+    return found
+
+
+def hoistable(graph: PointGraph, outputs: Iterable[int], components: Collection[int]) -> list[int]:
+    """Nodes behind `outputs` that do not change with the components, but are used by what does, or are outputs."""
+    outputs = list(outputs)
+    moving = dependent(graph, outputs, components)
+    fixed = {o for o in outputs if o not in moving}
+    fixed |= {a for node in moving for a in graph.args[node] if a not in moving}
+    return sorted(n for n in fixed if graph.op[n] not in LEAVES)
+
+
+def operations(graph: PointGraph, outputs: Iterable[int]) -> Counter[str]:
+    """How many of each operation stand behind `outputs`."""
+    return Counter(graph.op[n] for n in graph.reachable(outputs) if graph.op[n] not in LEAVES)
