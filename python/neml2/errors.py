@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 
 class SuspiciousReference(UserWarning):
-    """A parameter was read as the name of a variable, but looks like a misspelt reference or number."""
+    """A name was accepted, but looks like a misspelt reference or number."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..errors import InvalidModel
+from ..errors import InvalidModel, SuspiciousReference, suggestion
 from ..types import TensorWrapper
 from .base import Model
 from .declarations import Option, Reference
@@ -60,6 +61,11 @@ class ComposedModel(Model):
                 unread.pop(name, None)
                 unread[name] = None
         extra = [name for name in self.additional_outputs if name in provided]
+        for name in self.additional_outputs:
+            if name not in provided:
+                place = self.where("additional_outputs")
+                text = f"{place}: no model provides '{name}', so it is left out{suggestion(name, provided)}"
+                warnings.warn(SuspiciousReference(text), stacklevel=2)
         self.output_spec.update({name: provided[name] for name in [*unread, *extra]})
 
     def evaluate(self, state: Mapping[str, TensorWrapper]) -> dict[str, TensorWrapper]:
