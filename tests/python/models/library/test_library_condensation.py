@@ -65,7 +65,7 @@ def test_condensation_is_the_value_and_slope_at_zero_rate():
     condensation = model("condensation")
     assert list(condensation.input_spec) == ["trial"]
     assert list(condensation.output_spec) == ["coupling", "trial_driving_force"]
-    assert [n for n, _ in condensation.named_parameters()][0] == "model.elastic.weight_0"
+    assert next(n for n, _ in condensation.named_parameters()) == "model.elastic.weight_0"
     trial = torch.tensor([0.5, -2.0], **D)
     coupling, force = condensation(trial)
     np.testing.assert_allclose(coupling.data.detach(), 6 * trial, rtol=1e-14)

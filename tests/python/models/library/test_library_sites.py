@@ -55,7 +55,7 @@ def test_differences_along_a_site_axis(sites, dim, axis, n):
 def test_a_value_without_sites_has_none_to_reduce():
     with pytest.raises(ValueError, match="the value has no site axis"):
         run("SR2IntermediateMean", X[0, 0, 0], 0, reduces="grain")
-    with pytest.raises(ValueError, match="option 'dim'|axis 1 of 1 site axes"):
+    with pytest.raises(ValueError, match="axis 1 of 1 site axes"):
         run("SR2IntermediateDiff", X, 1, reduces="bin", dim=1)
     with pytest.raises(ValueError, match="difference 5 along an axis of 4 sites"):
         run("SR2IntermediateDiff", X, 1, reduces="bin", dim=0, n=5)

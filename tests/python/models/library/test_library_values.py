@@ -19,14 +19,17 @@ pointwise = pytest.mark.parametrize("example", POINTWISE, ids=str)
 with_parameters = pytest.mark.parametrize("example", WITH_PARAMETERS, ids=str)
 
 
+ELSEWHERE = {  # have test files of their own
+    "AOTIModel", "ComposedModel", "ConstantExtrapolationPredictor", "CoordinateDescentPredictor", "ImplicitUpdate",
+    "LinearExtrapolationPredictor", "Normality", "RateCondensation",
+}  # fmt: skip
+
+
 def test_every_registered_type_has_an_example():
-    rooms = ("neml2.models.common.", "neml2.models.solid_mechanics.")
     registry = REGISTRIES["Models"]
-    types = {
-        name for name in registry.names() if name != "AOTIModel" and registry.lookup(name).__module__.startswith(rooms)
-    }
-    elsewhere = {"Normality", "RateCondensation", "CoordinateDescentPredictor"}  # have test files of their own
-    assert types - {e.type for e in EXAMPLES} == elsewhere
+    names = [name for name in registry.names() if name not in ELSEWHERE]
+    own = {name for name in names if registry.lookup(name).__module__.startswith("neml2.")}
+    assert own == {example.type for example in EXAMPLES}
 
 
 @every
@@ -107,6 +110,28 @@ def test_a_batch_is_its_points(example):
             for to in names:
                 expected = slopes[name][to].detach()
                 close(_at(J[name][to].detach().numpy(), expected.ndim, index), expected, 1e-13, f"{name}, {to}")
+
+
+@pytest.mark.parametrize("example", [e for e in POINTWISE if not e.lead], ids=str)
+def test_values_with_sites_meet_values_without(example):
+    """Every second input has a value for each of three sites; the others are shared by the sites of a point."""
+    model = example.model
+    rng = np.random.default_rng(6)
+    values, sited = draw(example, 2), {}
+    for k, (name, value) in enumerate(values.items()):
+        shape = (2, 3) if k % 2 else (2,)
+        sited[name] = value * rng.uniform(0.98, 1.02, (*shape, *(1,) * np.ndim(value)))
+    state = {
+        name: type_(torch.as_tensor(sited[name]), sub_batch_ndim=k % 2)
+        for k, (name, type_) in enumerate(model.input_spec.items())
+    }
+    outputs = model.evaluate(state)
+    for b, g in np.ndindex(2, 3):
+        point = {n: v[(b, g)[: v.ndim - np.ndim(values[n])]] for n, v in sited.items()}
+        for name, single in model.evaluate(example.typed(model, point)).items():
+            value = outputs[name]
+            lead = (b, g) if value.sub_batch_ndim and value.batch_ndim else (b,)[: value.batch_ndim]
+            close(array(value)[lead], array(single), 1e-14, name)
 
 
 def _at(values, point_ndim, index):
