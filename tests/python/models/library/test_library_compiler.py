@@ -17,7 +17,8 @@ from library_examples import F64
 from neml2.compiler.capture import CaptureError, capture
 from neml2.compiler.pointgraph import PointGraph
 
-every = pytest.mark.parametrize("example", POINTWISE, ids=str)
+VARIANTS = [pytest.param(e, False, id=f"{e}-stored") for e in POINTWISE]
+VARIANTS += [pytest.param(e, True, id=f"{e}-promoted") for e in POINTWISE if e.promotable()]
 
 
 @cache
@@ -37,11 +38,8 @@ def close_at_each_point(actual, expected, rtol, what):
 UNIT = st.floats(0.0, 1.0).map(lambda x: round(x, 6))  # ends, ties and ordinary numbers, but no rounding noise
 
 
-@every
-@pytest.mark.parametrize("promoted", [False, True], ids=["stored", "promoted"])
+@pytest.mark.parametrize("example, promoted", VARIANTS)
 def test_graph_agrees_with_eager(example, promoted):
-    if promoted and example.promoted is None:
-        pytest.skip("no parameter can be promoted")
     graph = captured(POINTWISE.index(example), promoted)
 
     @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
