@@ -62,8 +62,12 @@ check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trai
                      "or come from a transformation such as torch.func.vmap)");
   const auto sizes = tensor.sizes();
   if (sizes.size() < trailing.size() || sizes.slice(sizes.size() - trailing.size()) != trailing)
-    throw FatalError(what.text() + " has shape " + to_text(sizes) + ", expected (*batch" +
-                     (trailing.empty() ? ")" : ", " + to_text(trailing).substr(1)));
+  {
+    std::string expected = "(*batch";
+    for (const auto extent : trailing)
+      expected += ", " + std::to_string(extent);
+    throw FatalError(what.text() + " has shape " + to_text(sizes) + ", expected " + expected + ")");
+  }
 }
 
 bool

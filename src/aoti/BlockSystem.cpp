@@ -280,7 +280,7 @@ BlockSystem<T>::begin(Points points, double from, double to)
       }
     }
     for (const auto unknown : _layout.unknowns)
-      now[unknown * lanes] = given[unknown * lanes];
+      now[unknown * lanes] = last[unknown * lanes]; // the initial guess, then the last solution
   }
   // The graphs read changed components: start from the state again.
   _iterates = _state;
@@ -296,9 +296,15 @@ BlockSystem<T>::commit(Points points)
   const auto lanes = _layout.lanes, size = _layout.state_size;
   T * committed = array(_layout.committed_array, size, _chunk.blocks);
   for (const auto point : points)
+  {
+    T * last = at(committed, size, point, 0);
+    const T * now = at(_state, size, point, 0);
     for (const auto & increment : _layout.increments)
       if (increment.is_state)
-        at(committed, size, point, 0)[increment.old * lanes] = at(_state, size, point, 0)[increment.current * lanes];
+        last[increment.old * lanes] = now[increment.current * lanes];
+    for (const auto unknown : _layout.unknowns)
+      last[unknown * lanes] = now[unknown * lanes];
+  }
 }
 
 template <typename T>

@@ -53,6 +53,13 @@ public:
   /// Whether input or parameter i has batch axes.
   bool batched(std::size_t i) const { return _given[i].tensor->dim() > std::int64_t(_given[i].slot->trailing.size()); }
 
+  /// Batch axes of input or parameter i as it was given.
+  Shape batch_of(std::size_t i) const
+  {
+    const auto sizes = _given[i].tensor->sizes();
+    return Shape(sizes.begin(), sizes.end() - static_cast<std::ptrdiff_t>(_given[i].slot->trailing.size()));
+  }
+
   /// Where the tangent of input or parameter i is in the tangent array, -1 where there is none.
   std::int64_t tangent_place(std::size_t i) const { return _tangent_places.empty() ? -1 : _tangent_places[i]; }
 

@@ -14,11 +14,11 @@ namespace neml2::aoti
 namespace
 {
 
-constexpr std::int64_t chunk_bytes = 384 * 1024; // stays in a second-level cache
+static const std::int64_t chunk_bytes = std::getenv("CB") ? std::atol(std::getenv("CB"))*1024 : 384*1024;
 constexpr std::int64_t stream_bytes = 4 << 20;   // outputs beyond this do not stay in one
 
 // Blocks that are worth handing to another thread: a Newton solve costs far more than an explicit function.
-constexpr std::int64_t explicit_grain = 64;
+constexpr std::int64_t explicit_grain = 8;
 constexpr std::int64_t implicit_grain = 2;
 
 std::int64_t
@@ -155,21 +155,31 @@ private:
     Chunk chunk{work, first, points, blocks};
     load_state(chunk);
     values(chunk);
-    if (!chunk.failed.empty())
-    {
-      const std::lock_guard lock(_guard);
-      _failed.insert(_failed.end(), chunk.failed.begin(), chunk.failed.end());
+    if (keep_failures(chunk))
       return;
-    }
     if (uniform_here)
       export_uniform(chunk);
     if (_job.plan)
     {
       if (_job.plan->uniform.results.empty() || _uniform.defined())
-        store_all(chunk, run_program(chunk, _job.plan->program));
+      {
+        const auto arrays = run_program(chunk, _job.plan->program);
+        if (!keep_failures(chunk))
+          store_all(chunk, arrays);
+      }
     }
     else
       store_all(chunk, {{work.data<T>(state_array, _m.state_size), _m.state_size * _m.lanes}});
+  }
+
+  /// Takes note of the points of a chunk that failed, by solving or by differentiating; whether there are any.
+  bool keep_failures(const Chunk & chunk)
+  {
+    if (chunk.failed.empty())
+      return false;
+    const std::lock_guard lock(_guard);
+    _failed.insert(_failed.end(), chunk.failed.begin(), chunk.failed.end());
+    return true;
   }
 
   void store_all(const Chunk & chunk, const ArrayViews<T> & arrays) const
@@ -201,12 +211,18 @@ private:
 
   void values(Chunk & chunk) const
   {
+    std::uint64_t iterated = 0, bit = 1;
     for (const auto & segment : _engine._segments)
     {
+      chunk.iterated = false;
       segment->value(chunk);
       if (!chunk.failed.empty())
         return;
+      iterated |= chunk.iterated ? bit : 0;
+      bit <<= 1;
     }
+    if (_job.iterated && iterated)
+      _job.iterated->fetch_or(iterated);
   }
 
   /// Views of the arrays that do not belong to a workspace.

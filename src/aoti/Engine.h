@@ -6,6 +6,7 @@
 #include "aoti/Segment.h"
 #include "aoti/Workspace.h"
 
+#include <atomic>
 #include <c10/util/SmallVector.h>
 
 namespace neml2::aoti
@@ -29,6 +30,7 @@ struct Job
   c10::SmallVector<Sink, 8> sinks;         ///< one row for each point
   c10::SmallVector<Sink, 4> uniform_sinks; ///< one row altogether, from uniform and constant arrays alone
   const DerivativePlan * plan = nullptr;
+  std::atomic<std::uint64_t> * iterated = nullptr; ///< if not null, gets a bit for each segment that changed its guess
 };
 
 /// Evaluates jobs: cuts the batch into chunks that stay in a core's cache, and walks the segments over each.

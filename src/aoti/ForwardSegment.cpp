@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/Segment.h"
 
+#include <c10/core/ScalarType.h>
+#include <cstring>
+
 namespace neml2::aoti
 {
 namespace
@@ -11,8 +14,11 @@ class ForwardSegment : public Segment
 {
 public:
   ForwardSegment(const Metadata & metadata, const ForwardInfo & info, WorkspaceLayout & layout)
-      : _info(info), _state_size(metadata.state_size), _value(add_graph(metadata, info.value, layout))
+      : _info(info), _state_size(metadata.state_size),
+        _row_bytes(static_cast<std::size_t>(metadata.lanes) * c10::elementSize(metadata.dtype))
   {
+    if (info.value)
+      _value = add_graph(metadata, *info.value, layout);
     if (!info.derivative)
       return;
     _array = static_cast<ArrayId>(layout.arrays++);
@@ -20,7 +26,17 @@ public:
       _derivative = add_graph(metadata, info.derivative->graph, layout);
   }
 
-  void value(Chunk & chunk) const override { chunk.work.graph(_value)({&chunk.work.array(state_array, _state_size)}); }
+  void value(Chunk & chunk) const override
+  {
+    const auto & state = chunk.work.array(state_array, _state_size);
+    if (_info.value)
+      return chunk.work.graph(_value)({&state});
+    auto * block = static_cast<char *>(state.mutable_data_ptr());
+    for (std::int64_t b = 0; b < chunk.blocks; b++, block += static_cast<std::size_t>(_state_size) * _row_bytes)
+      for (const auto & [from, to] : _info.copies)
+        std::memcpy(block + static_cast<std::size_t>(to) * _row_bytes,
+                    block + static_cast<std::size_t>(from) * _row_bytes, _row_bytes);
+  }
 
   void derivative(Chunk & chunk) const override
   {
@@ -36,7 +52,8 @@ public:
 private:
   ForwardInfo _info;
   std::int64_t _state_size;
-  std::size_t _value;
+  std::size_t _row_bytes; // of one component of a block
+  std::size_t _value = 0;
   std::size_t _derivative = 0;
   ArrayId _array = -1;
 };

@@ -6,6 +6,7 @@
 #include "neml2/aoti/exceptions.h"
 
 #include <array>
+#include <c10/util/SmallVector.h>
 #include <mutex>
 #include <torch/csrc/inductor/aoti_torch/utils.h>
 
@@ -26,7 +27,10 @@ Graph::Graph(const Metadata & metadata, const GraphInfo & info)
   _code = SharedObject::open(expected.sha256, find_shared_object(archive, _path), _path);
   _create = _code->function<std::remove_pointer_t<decltype(_create)>>("AOTInductorModelContainerCreateWithDevice");
   _delete = _code->function<std::remove_pointer_t<decltype(_delete)>>("AOTInductorModelContainerDelete");
-  _count = _code->function<std::remove_pointer_t<decltype(_count)>>("AOTInductorModelContainerGetNumInputs");
+  _count_arguments =
+      _code->function<std::remove_pointer_t<decltype(_count_arguments)>>("AOTInductorModelContainerGetNumInputs");
+  _count_results =
+      _code->function<std::remove_pointer_t<decltype(_count_results)>>("AOTInductorModelContainerGetNumOutputs");
   _run = _code->function<std::remove_pointer_t<decltype(_run)>>("AOTInductorModelContainerRunSingleThreaded");
   const auto arguments = GraphRunner(std::shared_ptr<const Graph>(this, [](const Graph *) {})).arguments();
   const std::size_t expected_arguments = info.size > 0 ? 2 : 1;
@@ -41,6 +45,7 @@ GraphRunner::GraphRunner(std::shared_ptr<const Graph> graph) : _graph(std::move(
   const std::lock_guard lock(one_at_a_time);
   if (_graph->_create(&_container, 1, _graph->_device.c_str(), nullptr) != AOTI_RUNTIME_SUCCESS)
     throw FatalError("the compiled graph " + _graph->path().string() + " could not be started");
+  _graph->_count_results(_container, &_results);
 }
 
 GraphRunner::~GraphRunner()
@@ -53,19 +58,25 @@ std::size_t
 GraphRunner::arguments() const
 {
   std::size_t count = 0;
-  _graph->_count(_container, &count);
+  _graph->_count_arguments(_container, &count);
   return count;
 }
 
 void
 GraphRunner::operator()(std::initializer_list<const at::Tensor *> arrays)
 {
-  // the graph takes over the handles that it is given
+  // The graph takes over the handles that it is given, and hands over those that it returns.
   std::array<AtenTensorHandle, 2> handles{};
   std::size_t count = 0;
   for (const auto * array : arrays)
     handles.at(count++) = torch::aot_inductor::tensor_pointer_to_tensor_handle(new at::Tensor(*array));
-  if (_graph->_run(_container, handles.data(), count, nullptr, 0, nullptr, nullptr) != AOTI_RUNTIME_SUCCESS)
+  c10::SmallVector<AtenTensorHandle, 2> results(_results, nullptr);
+  const auto status =
+      _graph->_run(_container, handles.data(), count, results.data(), results.size(), nullptr, nullptr);
+  for (auto * result : results)
+    if (result)
+      aoti_torch_delete_tensor_object(result);
+  if (status != AOTI_RUNTIME_SUCCESS)
     throw FatalError("the compiled graph " + _graph->path().string() + " failed");
 }
 

@@ -29,7 +29,8 @@ private:
   std::shared_ptr<const SharedObject> _code;
   decltype(&AOTInductorModelContainerCreateWithDevice) _create = nullptr;
   decltype(&AOTInductorModelContainerDelete) _delete = nullptr;
-  decltype(&AOTInductorModelContainerGetNumInputs) _count = nullptr;
+  decltype(&AOTInductorModelContainerGetNumInputs) _count_arguments = nullptr;
+  decltype(&AOTInductorModelContainerGetNumOutputs) _count_results = nullptr;
   decltype(&AOTInductorModelContainerRunSingleThreaded) _run = nullptr;
 };
 
@@ -52,6 +53,7 @@ public:
 private:
   std::shared_ptr<const Graph> _graph;
   AOTInductorModelContainerHandle _container = nullptr;
+  std::size_t _results = 0; ///< what the graph returns, as opposed to writes: nothing of interest
 };
 
 } // namespace neml2::aoti

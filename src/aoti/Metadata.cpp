@@ -240,7 +240,8 @@ private:
     if (object.is_null())
       return std::nullopt;
     DerivativeInfo info;
-    info.graph = graph(object, "size");
+    if (!member(object, "file").is_null()) // null where all entries are constants
+      info.graph = graph(object, "size");
     if (residual >= 0)
       info.jacobian = entries(member(object, "jacobian"), residual * residual, info.graph.size);
     for (const auto & block : get<std::vector<json>>(object, "blocks"))
@@ -277,7 +278,22 @@ private:
     info.name = get<std::string>(object, "name");
     info.inputs = ranges(object, "inputs");
     info.outputs = ranges(object, "outputs");
-    info.value = graph(member(object, "value"), nullptr);
+    if (!member(object, "value").is_null())
+      info.value = graph(object.at("value"), nullptr);
+    for (const auto & [from, to] : get<std::vector<std::pair<std::int64_t, std::int64_t>>>(object, "copies"))
+    {
+      checked({from, 1});
+      checked({to, 1});
+      info.copies.emplace_back(from, to);
+    }
+    info.dependencies = get<std::vector<Shape>>(object, "dependencies");
+    const auto known = static_cast<std::int64_t>(info.inputs.size());
+    for (const auto & list : info.dependencies)
+      for (const auto i : list)
+        if (i < 0 || i >= known)
+          fail("an output of the segment '" + info.name + "' depends on its input " + std::to_string(i));
+    if (info.dependencies.size() != info.outputs.size())
+      fail("the segment '" + info.name + "' does not say what each of its outputs depends on");
     info.derivative = derivative(object, -1);
     return info;
   }

@@ -80,7 +80,9 @@ struct ForwardInfo
 {
   std::string name;
   std::vector<Range> inputs, outputs;
-  GraphInfo value;
+  std::optional<GraphInfo> value;                            ///< null where all it does is copy
+  std::vector<std::pair<std::int64_t, std::int64_t>> copies; ///< components of the state: (from, to)
+  std::vector<std::vector<std::int64_t>> dependencies;       ///< of each output: positions in `inputs`
   std::optional<DerivativeInfo> derivative;
 };
 

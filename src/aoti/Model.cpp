@@ -2,6 +2,7 @@
 #include "neml2/aoti/Model.h"
 
 #include "aoti/ModelImplementation.h"
+#include "aoti/NaturalShapes.h"
 #include "aoti/NearMatch.h"
 #include "neml2/aoti/exceptions.h"
 
@@ -48,6 +49,22 @@ Model::forward(const ValueMap & inputs) const
   call.bind();
   auto outputs = _impl->make_outputs(call);
   _impl->run(call);
+  return outputs;
+}
+
+ValueMap
+Model::forward_natural(const ValueMap & inputs) const
+{
+  const std::shared_lock lock(_impl->parameters_guard);
+  Call call(_impl->signature, inputs, _impl->stored);
+  call.bind();
+  auto outputs = _impl->make_outputs(call);
+  std::atomic<std::uint64_t> iterated = 0;
+  call.job.iterated = &iterated;
+  _impl->run(call);
+  const NaturalShapes natural(_impl->metadata(), call, iterated);
+  for (const auto & slot : _impl->signature.outputs)
+    outputs[slot.name] = natural.reduce(outputs[slot.name], slot, call.batch());
   return outputs;
 }
 

@@ -1,174 +1,186 @@
 // SPDX-License-Identifier: MIT
-// Transposition of 8 points by 8 components at a time, in registers.
+// Transposition of a few points by a few components at a time, in registers. Pieces of rows are put together while they
+// are loaded, so that few shuffles remain: these kernels keep up with memory.
 #include "aoti/layout_x86.h"
 
-#if defined(__x86_64__)
+#include "aoti/layout_plain.h"
 
-// GCC sees the deliberately undefined operand inside its own intrinsics (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
+#if defined(__x86_64__)
 
 #include <algorithm>
 #include <array>
 #include <immintrin.h>
 
-#define NEML2_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw")))
+#define NEML2_AVX2 __attribute__((target("avx2")))
 
 namespace neml2::aoti
 {
 namespace
 {
 
-constexpr std::int64_t tile = 8;
-
-struct Avx512Double
+/// 4 points by 2 components.
+struct DoubleTile
 {
   using Scalar = double;
-  using Vector = __m512d;
+  static constexpr std::int64_t points = 4;
+  static constexpr std::int64_t components = 2;
 
-  NEML2_AVX512 static Vector load(const double * from) { return _mm512_loadu_pd(from); }
-  NEML2_AVX512 static Vector load(const double * from, __mmask8 mask) { return _mm512_maskz_loadu_pd(mask, from); }
-  NEML2_AVX512 static void store(double * to, Vector v) { _mm512_storeu_pd(to, v); }
-  NEML2_AVX512 static void store(double * to, __mmask8 mask, Vector v) { _mm512_mask_storeu_pd(to, mask, v); }
-
-  NEML2_AVX512 static void transpose(Vector (&r)[tile])
+  NEML2_AVX2 static __m256d halves(const double * low, const double * high)
   {
-    const Vector a0 = _mm512_unpacklo_pd(r[0], r[1]), a1 = _mm512_unpackhi_pd(r[0], r[1]);
-    const Vector a2 = _mm512_unpacklo_pd(r[2], r[3]), a3 = _mm512_unpackhi_pd(r[2], r[3]);
-    const Vector a4 = _mm512_unpacklo_pd(r[4], r[5]), a5 = _mm512_unpackhi_pd(r[4], r[5]);
-    const Vector a6 = _mm512_unpacklo_pd(r[6], r[7]), a7 = _mm512_unpackhi_pd(r[6], r[7]);
-    const Vector b0 = _mm512_shuffle_f64x2(a0, a2, 0x88), b2 = _mm512_shuffle_f64x2(a0, a2, 0xdd);
-    const Vector b1 = _mm512_shuffle_f64x2(a1, a3, 0x88), b3 = _mm512_shuffle_f64x2(a1, a3, 0xdd);
-    const Vector b4 = _mm512_shuffle_f64x2(a4, a6, 0x88), b6 = _mm512_shuffle_f64x2(a4, a6, 0xdd);
-    const Vector b5 = _mm512_shuffle_f64x2(a5, a7, 0x88), b7 = _mm512_shuffle_f64x2(a5, a7, 0xdd);
-    r[0] = _mm512_shuffle_f64x2(b0, b4, 0x88), r[4] = _mm512_shuffle_f64x2(b0, b4, 0xdd);
-    r[1] = _mm512_shuffle_f64x2(b1, b5, 0x88), r[5] = _mm512_shuffle_f64x2(b1, b5, 0xdd);
-    r[2] = _mm512_shuffle_f64x2(b2, b6, 0x88), r[6] = _mm512_shuffle_f64x2(b2, b6, 0xdd);
-    r[3] = _mm512_shuffle_f64x2(b3, b7, 0x88), r[7] = _mm512_shuffle_f64x2(b3, b7, 0xdd);
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
+  }
+
+  NEML2_AVX2 static void load(const double * row, std::int64_t stride, double * to, std::int64_t lanes)
+  {
+    const auto even = halves(row, row + 2 * stride), odd = halves(row + stride, row + 3 * stride);
+    _mm256_storeu_pd(to, _mm256_unpacklo_pd(even, odd));
+    _mm256_storeu_pd(to + lanes, _mm256_unpackhi_pd(even, odd));
+  }
+
+  NEML2_AVX2 static void store(const double * const * from, double * row, std::int64_t stride)
+  {
+    const auto a = _mm256_loadu_pd(from[0]), b = _mm256_loadu_pd(from[1]);
+    const auto even = _mm256_unpacklo_pd(a, b), odd = _mm256_unpackhi_pd(a, b);
+    _mm_storeu_pd(row, _mm256_castpd256_pd128(even));
+    _mm_storeu_pd(row + stride, _mm256_castpd256_pd128(odd));
+    _mm_storeu_pd(row + 2 * stride, _mm256_extractf128_pd(even, 1));
+    _mm_storeu_pd(row + 3 * stride, _mm256_extractf128_pd(odd, 1));
   }
 };
 
-struct Avx512Float
+/// 8 points by 4 components.
+struct FloatTile
 {
   using Scalar = float;
-  using Vector = __m256;
+  static constexpr std::int64_t points = 8;
+  static constexpr std::int64_t components = 4;
 
-  NEML2_AVX512 static Vector load(const float * from) { return _mm256_loadu_ps(from); }
-  NEML2_AVX512 static Vector load(const float * from, __mmask8 mask) { return _mm256_maskz_loadu_ps(mask, from); }
-  NEML2_AVX512 static void store(float * to, Vector v) { _mm256_storeu_ps(to, v); }
-  NEML2_AVX512 static void store(float * to, __mmask8 mask, Vector v) { _mm256_mask_storeu_ps(to, mask, v); }
-
-  NEML2_AVX512 static void transpose(Vector (&r)[tile])
+  NEML2_AVX2 static __m256 halves(const float * low, const float * high)
   {
-    const Vector a0 = _mm256_unpacklo_ps(r[0], r[1]), a1 = _mm256_unpackhi_ps(r[0], r[1]);
-    const Vector a2 = _mm256_unpacklo_ps(r[2], r[3]), a3 = _mm256_unpackhi_ps(r[2], r[3]);
-    const Vector a4 = _mm256_unpacklo_ps(r[4], r[5]), a5 = _mm256_unpackhi_ps(r[4], r[5]);
-    const Vector a6 = _mm256_unpacklo_ps(r[6], r[7]), a7 = _mm256_unpackhi_ps(r[6], r[7]);
-    const Vector b0 = _mm256_shuffle_ps(a0, a2, 0x44), b1 = _mm256_shuffle_ps(a0, a2, 0xee);
-    const Vector b2 = _mm256_shuffle_ps(a1, a3, 0x44), b3 = _mm256_shuffle_ps(a1, a3, 0xee);
-    const Vector b4 = _mm256_shuffle_ps(a4, a6, 0x44), b5 = _mm256_shuffle_ps(a4, a6, 0xee);
-    const Vector b6 = _mm256_shuffle_ps(a5, a7, 0x44), b7 = _mm256_shuffle_ps(a5, a7, 0xee);
-    r[0] = _mm256_permute2f128_ps(b0, b4, 0x20), r[4] = _mm256_permute2f128_ps(b0, b4, 0x31);
-    r[1] = _mm256_permute2f128_ps(b1, b5, 0x20), r[5] = _mm256_permute2f128_ps(b1, b5, 0x31);
-    r[2] = _mm256_permute2f128_ps(b2, b6, 0x20), r[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
-    r[3] = _mm256_permute2f128_ps(b3, b7, 0x20), r[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+  }
+
+  /// Transposes the 4 by 4 matrices in the lower and the upper halves.
+  NEML2_AVX2 static void transpose(__m256 & r0, __m256 & r1, __m256 & r2, __m256 & r3)
+  {
+    const auto a = _mm256_unpacklo_ps(r0, r1), b = _mm256_unpackhi_ps(r0, r1);
+    const auto c = _mm256_unpacklo_ps(r2, r3), d = _mm256_unpackhi_ps(r2, r3);
+    r0 = _mm256_shuffle_ps(a, c, 0x44), r1 = _mm256_shuffle_ps(a, c, 0xee);
+    r2 = _mm256_shuffle_ps(b, d, 0x44), r3 = _mm256_shuffle_ps(b, d, 0xee);
+  }
+
+  NEML2_AVX2 static void load(const float * row, std::int64_t stride, float * to, std::int64_t lanes)
+  {
+    auto a = halves(row, row + 4 * stride), b = halves(row + stride, row + 5 * stride);
+    auto c = halves(row + 2 * stride, row + 6 * stride), d = halves(row + 3 * stride, row + 7 * stride);
+    transpose(a, b, c, d);
+    _mm256_storeu_ps(to, a);
+    _mm256_storeu_ps(to + lanes, b);
+    _mm256_storeu_ps(to + 2 * lanes, c);
+    _mm256_storeu_ps(to + 3 * lanes, d);
+  }
+
+  NEML2_AVX2 static void store(const float * const * from, float * row, std::int64_t stride)
+  {
+    __m256 r[] = {_mm256_loadu_ps(from[0]), _mm256_loadu_ps(from[1]), _mm256_loadu_ps(from[2]),
+                  _mm256_loadu_ps(from[3])};
+    transpose(r[0], r[1], r[2], r[3]);
+    for (std::int64_t i = 0; i < 4; i++)
+    {
+      _mm_storeu_ps(row + i * stride, _mm256_castps256_ps128(r[i]));
+      _mm_storeu_ps(row + (i + 4) * stride, _mm256_extractf128_ps(r[i], 1));
+    }
   }
 };
 
-__mmask8
-first_lanes(std::int64_t count)
+template <typename Tile>
+NEML2_AVX2 void
+load_avx2(Rows<const typename Tile::Scalar> rows, std::int64_t components, std::int64_t points,
+          typename Tile::Scalar * blocks, std::int64_t block_stride, std::int64_t lanes)
 {
-  return static_cast<__mmask8>((1u << count) - 1u);
-}
-
-template <typename V>
-NEML2_AVX512 void
-load_avx512(Rows<const typename V::Scalar> rows, std::int64_t components, std::int64_t points,
-            typename V::Scalar * blocks, std::int64_t block_stride, std::int64_t lanes)
-{
-  for (std::int64_t first = 0; first < points; first += lanes, blocks += block_stride)
-    for (std::int64_t l = 0; l < lanes; l += tile)
-    {
-      std::array<const typename V::Scalar *, tile> row;
-      for (std::int64_t i = 0; i < tile; i++)
-        row[i] = rows.data + std::min(first + l + i, points - 1) * rows.stride;
-      for (std::int64_t c = 0; c < components; c += tile)
+  const std::int64_t whole = components < Tile::components ? 0 : points / lanes;
+  const auto * row = rows.data;
+  for (std::int64_t b = 0; b < whole; b++, blocks += block_stride)
+    for (std::int64_t l = 0; l < lanes; l += Tile::points, row += Tile::points * rows.stride)
+      for (std::int64_t c = 0; c < components; c += Tile::components)
       {
-        const std::int64_t width = std::min(tile, components - c);
-        const __mmask8 mask = first_lanes(width);
-        typename V::Vector v[tile];
-        for (std::int64_t i = 0; i < tile; i++)
-          v[i] = V::load(row[i] + c, mask);
-        V::transpose(v);
-        for (std::int64_t i = 0; i < width; i++)
-          V::store(blocks + (c + i) * lanes + l, v[i]);
+        const auto at = std::min(c, components - Tile::components); // the last tile may overlap its neighbour
+        Tile::load(row + at, rows.stride, blocks + at * lanes + l, lanes);
       }
-    }
+  load_plain(Rows<const typename Tile::Scalar>{row, rows.stride}, components, points - whole * lanes, blocks,
+             block_stride, lanes);
 }
 
-/// One block of lanes into rows; `used` of its points are real.
-template <typename V>
-NEML2_AVX512 void
-store_block(const Lanes<typename V::Scalar> * components, std::int64_t count, std::int64_t block, std::int64_t used,
-            Rows<typename V::Scalar> rows)
+/// One whole block of lanes into rows.
+template <typename Tile>
+NEML2_AVX2 void
+store_block(const Lanes<typename Tile::Scalar> * components, std::int64_t count, std::int64_t block,
+            typename Tile::Scalar * row, std::int64_t stride, std::int64_t lanes)
 {
-  for (std::int64_t l = 0; l < used; l += tile)
+  for (std::int64_t c = 0; c < count; c += Tile::components)
   {
-    const std::int64_t height = std::min(tile, used - l);
-    for (std::int64_t c = 0; c < count; c += tile)
+    const auto at = std::min(c, count - Tile::components);
+    std::array<const typename Tile::Scalar *, Tile::components> from;
+    for (std::int64_t i = 0; i < Tile::components; i++)
+      from[static_cast<std::size_t>(i)] = components[at + i].data + block * components[at + i].block_stride;
+    for (std::int64_t l = 0; l < lanes; l += Tile::points)
     {
-      const std::int64_t width = std::min(tile, count - c);
-      const __mmask8 mask = first_lanes(width);
-      typename V::Vector v[tile];
-      for (std::int64_t i = 0; i < tile; i++)
-      {
-        const auto & component = components[c + std::min(i, width - 1)];
-        v[i] = V::load(component.data + block * component.block_stride + l);
-      }
-      V::transpose(v);
-      for (std::int64_t i = 0; i < height; i++)
-        V::store(rows.data + (l + i) * rows.stride + c, mask, v[i]);
+      Tile::store(from.data(), row + l * stride + at, stride);
+      for (auto & pointer : from)
+        pointer += Tile::points;
     }
   }
 }
 
-template <typename V>
-NEML2_AVX512 void
-store_avx512(const Lanes<typename V::Scalar> * components, std::int64_t count, std::int64_t points,
-             Rows<typename V::Scalar> rows, std::int64_t lanes, bool stream)
+/// Writes past the caches. Both addresses start on a cache line and `bytes` is a multiple of one.
+NEML2_AVX2 void
+stream_lines(const char * from, char * to, std::int64_t bytes)
 {
-  using T = typename V::Scalar;
-  constexpr std::int64_t staged_bytes = 16384; // half of a first-level cache
+  for (std::int64_t i = 0; i < bytes; i += 32)
+    _mm256_stream_si256(reinterpret_cast<__m256i *>(to + i),
+                        _mm256_load_si256(reinterpret_cast<const __m256i *>(from + i)));
+}
+
+template <typename Tile>
+NEML2_AVX2 void
+store_avx2(const Lanes<typename Tile::Scalar> * components, std::int64_t count, std::int64_t points,
+           Rows<typename Tile::Scalar> rows, std::int64_t lanes, bool stream)
+{
+  using T = typename Tile::Scalar;
+  if (count < Tile::components)
+    return store_plain(components, count, points, rows, lanes, stream);
+  constexpr std::int64_t staged_bytes = 8192; // far less than a first-level cache, far more than the store buffer
   constexpr std::int64_t line = 64;
   const std::int64_t block_bytes = count * lanes * std::int64_t(sizeof(T));
+  const std::int64_t whole = points / lanes;
+  std::int64_t done = 0;
   // whole cache lines only: contiguous rows that start on a line
-  stream = stream && rows.stride == count && block_bytes <= staged_bytes && block_bytes % line == 0 &&
-           reinterpret_cast<std::uintptr_t>(rows.data) % line == 0;
-  alignas(line) std::array<char, staged_bytes> staged;
-  for (std::int64_t first = 0, b = 0; first < points; first += lanes, b++)
+  if (stream && rows.stride == count && block_bytes <= staged_bytes && block_bytes % line == 0 &&
+      reinterpret_cast<std::uintptr_t>(rows.data) % line == 0)
   {
-    const std::int64_t used = std::min(lanes, points - first);
-    T * to = rows.data + first * rows.stride;
-    if (!stream || used < lanes)
+    alignas(line) std::array<T, staged_bytes / sizeof(T)> staged;
+    const std::int64_t step = staged_bytes / block_bytes;
+    for (; done < whole; done = std::min(done + step, whole))
     {
-      store_block<V>(components, count, b, used, {to, rows.stride});
-      continue;
+      const std::int64_t blocks = std::min(step, whole - done);
+      for (std::int64_t b = 0; b < blocks; b++)
+        store_block<Tile>(components, count, done + b, staged.data() + b * count * lanes, count, lanes);
+      stream_lines(reinterpret_cast<const char *>(staged.data()),
+                   reinterpret_cast<char *>(rows.data + done * lanes * rows.stride), blocks * block_bytes);
     }
-    store_block<V>(components, count, b, lanes, {reinterpret_cast<T *>(staged.data()), count});
-    for (std::int64_t i = 0; i < block_bytes; i += line)
-      _mm512_stream_si512(reinterpret_cast<__m512i *>(reinterpret_cast<char *>(to) + i),
-                          _mm512_load_si512(staged.data() + i));
-  }
-  if (stream)
     _mm_sfence();
+  }
+  for (; done < whole; done++)
+    store_block<Tile>(components, count, done, rows.data + done * lanes * rows.stride, rows.stride, lanes);
+  store_plain_from(whole, components, count, points, rows, lanes);
 }
 
-template <typename V>
-std::vector<LayoutKernels<typename V::Scalar>>
+template <typename Tile>
+std::vector<LayoutKernels<typename Tile::Scalar>>
 kernels()
 {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw"))
-    return {{&load_avx512<V>, &store_avx512<V>, "avx512"}};
+  if (__builtin_cpu_supports("avx2"))
+    return {{&load_avx2<Tile>, &store_avx2<Tile>, "avx2"}};
   return {};
 }
 
@@ -178,14 +190,14 @@ template <>
 std::vector<LayoutKernels<double>>
 x86_layout_kernels()
 {
-  return kernels<Avx512Double>();
+  return kernels<DoubleTile>();
 }
 
 template <>
 std::vector<LayoutKernels<float>>
 x86_layout_kernels()
 {
-  return kernels<Avx512Float>();
+  return kernels<FloatTile>();
 }
 
 } // namespace neml2::aoti

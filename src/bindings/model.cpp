@@ -60,6 +60,13 @@ forward(const Model & model, nb::handle inputs)
   return to_python(unlocked([&] { return model.forward(values); }), model.output_names());
 }
 
+nb::dict
+forward_natural(const Model & model, nb::handle inputs)
+{
+  const auto values = to_values(inputs, "input");
+  return to_python(unlocked([&] { return model.forward_natural(values); }), model.output_names());
+}
+
 nb::tuple
 jvp(const Model & model, nb::handle inputs, nb::handle tangents)
 {
@@ -184,6 +191,10 @@ bind_model(nb::module_ & m)
       .def("forward", &forward, "inputs"_a,
            nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]"),
            "The outputs by name, each (*batch, *base).")
+      .def("forward_natural", &forward_natural, "inputs"_a,
+           nb::sig("def forward_natural(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
+                   "torch.Tensor]"),
+           "The outputs by name, each with only the batch axes it has of itself.")
       .def("jvp", &jvp, "inputs"_a, "tangents"_a,
            nb::sig("def jvp(self, inputs: collections.abc.Mapping[str, torch.Tensor], tangents: "
                    "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "

@@ -52,6 +52,10 @@ public:
   /// The outputs, each (*batch, *base). All inputs are needed.
   ValueMap forward(const ValueMap & inputs) const;
 
+  /// The same, with only those batch axes that each output has of itself: an output that depends on unbatched inputs
+  /// alone has none, and an unknown whose first guess solves its equations has those of the guess.
+  ValueMap forward_natural(const ValueMap & inputs) const;
+
   /// The outputs, and the derivatives of the compiled pairs' outputs in the direction of the tangents, each
   /// (*batch, *base). Tangents have the shape of their inputs; missing ones are zero.
   std::pair<ValueMap, ValueMap> jvp(const ValueMap & inputs, const ValueMap & tangents) const;

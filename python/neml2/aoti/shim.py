@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,19 @@ class AOTIModel(HitObject):
         from . import Model
 
         device = torch.get_default_device().type
-        metadata = self._metadata(device)
-        self._inner = Model(str(metadata))
-        self.input_spec = {name: getattr(neml2.types, t) for name, t in self._inner.input_types.items()}
-        self.output_spec = {name: getattr(neml2.types, t) for name, t in self._inner.output_types.items()}
+        path = self._metadata(device)
+        self._inner = Model(path, self._solvers())
+        metadata = json.loads(path.read_text())
+        self.input_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["inputs"]}
+        self.output_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["outputs"]}
+        self._sub = {v["name"]: len(v["sub_batch_shape"]) for v in metadata["outputs"]}
+
+    def _solvers(self) -> dict[str, dict[str, str]]:
+        """Options of the [Solvers] blocks of the input file, which replace those in the package."""
+        if self.source is None:
+            return {}
+        blocks = self.source.blocks("Solvers").values()
+        return {b.name: {name: field.text() for name, field in b.fields().items()} for b in blocks}
 
     def _metadata(self, device: str) -> Path:
         name = f"{self.name}_meta.json"
@@ -54,9 +64,7 @@ class AOTIModel(HitObject):
     def evaluate(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs by name, from inputs by name; typed values. `state` is not written to."""
         inputs = {name: state[name].data for name in self.input_spec}
-        outputs = self._inner.forward(inputs, natural_shapes=True)
-        sub = self._inner.output_sub_batch_ndims
-        return {name: cls(outputs[name], sub_batch_ndim=sub[name]) for name, cls in self.output_spec.items()}
+        return self._typed(self._inner.forward_natural(inputs))
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         names = list(self.input_spec)
@@ -64,9 +72,10 @@ class AOTIModel(HitObject):
             raise TypeError(f"{self.name!r} takes {len(names)} inputs ({', '.join(names)}), {len(args)} are given")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         inputs = {name: getattr(value, "data", value) for name, value in given.items()}
-        outputs = self._inner.forward(inputs)
-        sub = self._inner.output_sub_batch_ndims
-        return tuple(cls(outputs[name], sub_batch_ndim=sub[name]) for name, cls in self.output_spec.items())
+        return tuple(self._typed(self._inner.forward(inputs)).values())
+
+    def _typed(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: cls(outputs[name], sub_batch_ndim=self._sub[name]) for name, cls in self.output_spec.items()}
 
     def named_parameters(self) -> Mapping[str, Any]:
         """The promoted parameters; changing one in place changes the next call."""

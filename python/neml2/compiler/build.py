@@ -57,13 +57,18 @@ class Parameter(Variable):
 
 @dataclass
 class Captured:
-    """A segment with its graph's ends: the nodes that go into the state, or the residual and its Jacobian."""
+    """A segment with its graph's ends: the nodes of what a forward segment writes, or the residual."""
 
     pieces: list[partition.Piece]
     name: str
     reads: list[Variable]
     writes: list[Variable]
+    values: list[list[int]] = field(default_factory=list)  # nodes of each of `writes`; later segments read the state
     residual: list[int] = field(default_factory=list)
+
+    def nodes_of(self, variable: Variable) -> list[int]:
+        """The nodes that decide `variable`: its own, or the residual of the equations it solves."""
+        return self.residual or next(n for v, n in zip(self.writes, self.values, strict=True) if v is variable)
 
     @property
     def solve(self) -> Solve | None:
@@ -199,7 +204,7 @@ class Builder:
         assert variable.shape is not None
         return torch.full(variable.shape, 0.5, dtype=self.dtype)
 
-    def _dependencies(self, nodes: Iterable[int]) -> frozenset[str]:
+    def dependencies(self, nodes: Iterable[int]) -> frozenset[str]:
         """Names of inputs and stored parameters behind `nodes`."""
         components = self.graph.inputs_of(nodes)
         stored = [p for p in self.parameters.values() if p.offset is not None]
@@ -227,10 +232,11 @@ class Builder:
         reads = _unique(v for piece in group for v in partition.reads(piece) if id(v) not in local)
         for variable in writes:
             assert variable.nodes is not None
-            variable.dependencies = self._dependencies(_flat(variable.nodes))
+            variable.dependencies = self.dependencies(_flat(variable.nodes))
             self._place(variable)
         names = [p.model.name for p in group if isinstance(p, Evaluation)]
-        self.captured.append(Captured(group, names[-1] if names else f"segment_{k}", reads, writes))
+        values = [_flat(v.nodes) for v in writes]
+        self.captured.append(Captured(group, names[-1] if names else f"segment_{k}", reads, writes, values))
 
     def _capture_solve(self, solve: Solve, k: int) -> None:
         for name, guess in solve.guesses.items():
@@ -244,12 +250,12 @@ class Builder:
         outputs = self._evaluate(system.model, values)
         residual = [node for name in system.residuals for node in _flat(outputs[name][1])]
         given = frozenset().union(*(v.dependencies for v in solve.givens.values()))
-        given |= self._dependencies(residual)
+        given |= self.dependencies(residual)
         for unknown in solve.unknowns.values():
             unknown.dependencies = given
         self.captured.append(
             Captured([solve], solve.update.name or f"segment_{k}", list(solve.givens.values()),
-                     list(solve.unknowns.values()), residual)
+                     list(solve.unknowns.values()), residual=residual)
         )  # fmt: skip
 
     # ---- plan --------------------------------------------------------------------------------------------------------
@@ -285,33 +291,45 @@ class Builder:
                 and not components.isdisjoint(range(p.offset, p.offset + p.size))]  # fmt: skip
 
     def _forward_segment(self, c: Captured, stem: str, sensitivities: Any) -> ForwardSegment:
-        stores = [(v.offset + i, node) for v in c.writes for i, node in enumerate(_flat(v.nodes))]
+        written = list(zip(c.writes, c.values, strict=True))
+        stores = [(v.offset + i, node) for v, values in written for i, node in enumerate(values)]
         nodes = [node for _, node in stores]
         reads = [*c.reads, *self._stored_parameters(nodes)]
         used = [v for v in reads if not self.graph.inputs_of(nodes).isdisjoint(range(*_span(v)))]
         dependencies = [
-            [k for k, v in enumerate(used) if not self.graph.inputs_of(_flat(w.nodes)).isdisjoint(range(*_span(v)))]
-            for w in c.writes
+            [k for k, v in enumerate(used) if not self.graph.inputs_of(values).isdisjoint(range(*_span(v)))]
+            for values in c.values
         ]
+        copies = self._copies(stores)
         segment = ForwardSegment(
             c.name,
             [v.range for v in used],
             [v.range for v in c.writes],
-            Artifact(f"{stem}.pt2", Kernel(stem, self.graph, stores, self.state_size)),
+            None if copies else Artifact(f"{stem}.pt2", Kernel(stem, self.graph, stores, self.state_size)),
+            copies,
             dependencies=dependencies,
         )
         outputs = Outputs(self.graph)
         for output, given in sensitivities.wanted(c):
-            rows = jacobian(self.graph, _flat(output.nodes), range(*_span(given)))
+            rows = jacobian(self.graph, c.nodes_of(output), range(*_span(given)))
             entries = [n for row in rows for n in row]
             if any(n != self.graph.zero for n in entries):
                 segment.blocks.append(Block(output.range, given.range, outputs.entries(entries)))
-        if segment.blocks:
+        alone = len(self.captured) == 1
+        if segment.blocks and (outputs.nodes or alone):
             segment.derivative = self._derivative(outputs, f"{stem}_jvp")
         return segment
 
+    def _copies(self, stores: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The stores as (from, to) if all they do is copy what none of them overwrites, as predictors do."""
+        sources = [self.graph.value[node] if self.graph.op[node] == "input" else None for _, node in stores]
+        targets = {component for component, _ in stores}
+        if any(source is None or source in targets for source in sources):
+            return []
+        return [(int(source), target) for source, (target, _) in zip(sources, stores, strict=True)]  # type: ignore[arg-type]
+
     def _derivative(self, outputs: Outputs, stem: str) -> Artifact:
-        if not outputs.nodes:  # every block is constant; a kernel needs something to store
+        if not outputs.nodes:  # every entry is constant; a kernel needs something to store
             outputs.append([self.graph.zero])
         return Artifact(f"{stem}.pt2", outputs.kernel(stem, self.state_size))
 

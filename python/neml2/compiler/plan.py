@@ -154,7 +154,8 @@ class ForwardSegment:
     name: str
     inputs: list[Range]
     outputs: list[Range]
-    value: Artifact
+    value: Artifact | None  # None where `copies` says all
+    copies: list[tuple[int, int]] = field(default_factory=list)  # components of the state: (from, to)
     derivative: Artifact | None = None
     blocks: list[Block] = field(default_factory=list)
     dependencies: list[list[int]] = field(default_factory=list)  # of each output: indices into `inputs`
@@ -169,7 +170,8 @@ class ForwardSegment:
             "inputs": [list(r) for r in self.inputs],
             "outputs": [list(r) for r in self.outputs],
             "dependencies": self.dependencies,
-            "value": {"file": self.value.file},
+            "value": self.value and {"file": self.value.file},
+            "copies": [list(c) for c in self.copies],
             "derivative": _derivative(self.derivative, self.blocks),
         }
 
@@ -217,11 +219,11 @@ class ImplicitSegment:
 
 
 def _derivative(artifact: Artifact | None, blocks: list[Block]) -> dict[str, Any] | None:
-    if artifact is None:
+    if artifact is None and not blocks:
         return None
     return {
-        "file": artifact.file,
-        "size": artifact.kernel.output_size,
+        "file": artifact and artifact.file,  # None where all entries are constants
+        "size": artifact.kernel.output_size if artifact else 0,
         "blocks": [b.metadata() for b in blocks],
     }
 

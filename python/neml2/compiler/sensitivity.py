@@ -32,8 +32,7 @@ class Sensitivities:
         graph, parameters = self.builder.graph, self.builder.parameters.values()
         stored = [p for p in parameters if p.offset is not None]
         for output in captured.writes:
-            nodes = captured.residual or [int(n) for n in output.nodes.reshape(-1)]
-            components = graph.inputs_of(nodes)
+            components = graph.inputs_of(captured.nodes_of(output))
             for given in [*captured.reads, *stored]:
                 if not components.isdisjoint(range(given.offset, given.offset + given.size)):
                     yield output, given
@@ -72,11 +71,7 @@ class Sensitivities:
         from neml2.compiler.differentiate import jacobian
 
         builder = self.builder
-        if captured.residual:
-            variables = [*captured.writes, given]
-            nodes = captured.residual
-        else:
-            variables = [given]
-            nodes = [int(n) for n in output.nodes.reshape(-1)]  # type: ignore[union-attr]
+        variables = [*captured.writes, given] if captured.residual else [given]
         components = [c for v in variables for c in range(v.offset, v.offset + v.size)]  # type: ignore[operator, arg-type]
-        return builder._dependencies(n for row in jacobian(builder.graph, nodes, components) for n in row)
+        rows = jacobian(builder.graph, captured.nodes_of(output), components)
+        return builder.dependencies(n for row in rows for n in row)
