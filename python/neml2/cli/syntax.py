@@ -9,6 +9,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from . import _common as common
@@ -24,6 +25,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--section", choices=SECTIONS, help="only types of this section")
     parser.add_argument("--search", metavar="TEXT", help="only types with TEXT in name, description or an option")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--html", metavar="OUT.html", help="write one page with equations and a search")
     common.add_load(parser)
     return parser
 
@@ -43,13 +45,50 @@ def command(options: argparse.Namespace) -> int:
         found = pick(found, options.types)
     if options.search:
         found = [entry for entry in found if matches(entry, options.search)]
-    if options.json:
+    if options.html:
+        write_page(found, Path(options.html))
+    elif options.json:
         print(json.dumps(found, indent=1))
     elif options.types:
         print("\n\n".join(full(entry) for entry in found))
     else:
         print(overview(found) or "nothing found")
     return common.OK
+
+
+def write_page(found: list[dict[str, Any]], path: Path) -> None:
+    from .. import __version__
+    from ._html import page
+
+    if not path.absolute().parent.is_dir():
+        raise common.UsageError(f"--html: no folder {path.parent}")
+    path.write_text(page([{**entry, **details(entry)} for entry in found], __version__), encoding="utf-8")
+    print(f"{path}: {len(found)} types")
+
+
+def details(entry: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows beyond the listing: parts of the equations, symbols of the options, the code."""
+    from ..hit import REGISTRIES
+    from ._equations import argument_symbols, equations
+    from ._forward import source_of_forward
+
+    cls = REGISTRIES[entry["section"]].lookup(entry["name"])
+    model = entry["section"] == "Models"
+    return {
+        "summary": first_sentence(entry["description"], 200),
+        "symbols": argument_symbols(cls) if model else {},
+        "equation_parts": [vars(equation) for equation in equations(cls)] if model else [],
+        "forward": source_of_forward(cls) if model else "",
+    }
+
+
+def group(cls: Any) -> str:
+    """The physics a model belongs to: its folder."""
+    package, _, rest = cls.__module__.partition(".models.")
+    if package == "neml2":
+        folder, inside, _ = rest.partition(".")
+        return folder.replace("_", " ") if inside else "composition"
+    return "equation systems" if package.startswith("neml2.") else "extensions"
 
 
 def entries(section: str) -> list[dict[str, Any]]:
@@ -69,12 +108,16 @@ def entries(section: str) -> list[dict[str, Any]]:
 
 
 def entry_of(section: str, name: str, cls: Any) -> dict[str, Any]:
+    from ._equations import equations
+
     describe = getattr(cls, "describe_options", list)
     description = inspect.cleandoc(cls.__doc__ or "")
     return {
         "name": name,
         "section": section,
+        "group": group(cls) if section == "Models" else "",
         "description": description,
+        "equations": [str(equation) for equation in equations(cls)] if section == "Models" else [],
         "options": [plain(row) for row in describe()],
     }
 
@@ -130,6 +173,8 @@ def first_sentence(description: str, limit: int = 80) -> str:
 
 def full(entry: dict[str, Any]) -> str:
     lines = [f"{entry['name']}  [{entry['section']}]", textwrap.indent(entry["description"], "  ")]
+    if entry["equations"]:
+        lines += ["  equations:", *(f"    {equation}" for equation in entry["equations"])]
     for role in dict.fromkeys(row["role"] for row in entry["options"]):
         lines.append(f"  {role}:")
         rows = [

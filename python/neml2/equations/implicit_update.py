@@ -22,7 +22,8 @@ from .solve import Walk, solve
 
 @register("ImplicitUpdate")
 class ImplicitUpdate(Model):
-    """The unknowns u for which the residual r(u; g) of `equation_system` vanishes, given everything else it reads.
+    """The unknowns u for which the residual of `equation_system` vanishes, r(u; g) = 0, given everything else it
+    reads.
 
     Newton's method starts from what `predictor` provides under the name of an unknown, else from an input of that
     name. Points that fail are, with `max_substepping_level` > 0, walked to the end of the step in up to 2^level equal
@@ -125,7 +126,7 @@ class ImplicitUpdate(Model):
         if walk.level:
             settings["update_tol"] = self.solver.substep_del_tol
         if needed([guess, *values]):
-            u = solve_with_derivatives(Problem(residual, settings, walk, repr(self)), guess, values)
+            u = solve_with_derivatives(Problem(residual, settings, walk, self._label()), guess, values)
         else:
             with torch.no_grad():
                 u = solve(residual, settings, walk, guess, values, self._label()).u

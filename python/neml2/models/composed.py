@@ -18,7 +18,8 @@ from .registry import register
 
 @register("ComposedModel")
 class ComposedModel(Model):
-    """Evaluates its children one after the other, each output being an input of the children after it.
+    """Evaluates its children one after the other, y = f_n(... f_2(f_1(x))), each output being an input of the
+    children after it.
 
     Inputs are the variables some child reads before any child provides them. Outputs are the provided
     variables no later child reads, and `additional_outputs`. Models that provide promoted parameters join
