@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -68,6 +68,11 @@ def symbols_of(cls: Any) -> frozenset[str]:
     except (AttributeError, TypeError, ValueError):
         return frozenset()
     return frozenset(name for name in names if name not in ("self", "input"))
+
+
+def names_in(found: Iterable[Equation]) -> set[str]:
+    """The names that occur in equations."""
+    return {token.text for equation in found for token in _mathml.tokens(str(equation)) if token.kind == "name"}
 
 
 def argument_symbols(cls: Any) -> dict[str, str]:

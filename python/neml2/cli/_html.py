@@ -28,6 +28,7 @@ def page(entries: Sequence[dict[str, Any]], version: str) -> str:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for entry in entries:
         groups.setdefault((entry["section"], entry["group"]), []).append(entry)
+    groups = dict(sorted(groups.items(), key=lambda item: _rank(*item[0])))
     navigation = "".join(_links(section, group, rows) for (section, group), rows in groups.items())
     sections = "".join(_section(section, group, rows) for (section, group), rows in groups.items())
     return f"""<!DOCTYPE html>
@@ -57,6 +58,15 @@ def page(entries: Sequence[dict[str, Any]], version: str) -> str:
 </body>
 </html>
 """
+
+
+SECTIONS = ("Models", "EquationSystems", "Solvers", "Drivers", "Data", "Tensors")
+FIRST = ("composition", "implicit updates", "compiled models", "common")
+
+
+def _rank(section: str, group: str) -> tuple:
+    place = FIRST.index(group) if group in FIRST else len(FIRST) + (group == "extensions")
+    return (SECTIONS.index(section), place, group)
 
 
 def _asset(name: str) -> str:

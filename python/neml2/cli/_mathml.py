@@ -160,6 +160,9 @@ class _Parser:
             exponent = f"<mo>−</mo>{self.atom().bare()}"
         else:
             exponent = self.atom().bare()
+        if base.xml.startswith("<msub>") and base.xml.count("msub>") == 2:
+            parts = base.xml.removeprefix("<msub>").removesuffix("</msub>")
+            return _Node(f"<msubsup>{parts}<mrow>{exponent}</mrow></msubsup>")
         return _Node(f"<msup><mrow>{base.xml}</mrow><mrow>{exponent}</mrow></msup>")
 
     def atom(self) -> _Node:
@@ -216,7 +219,8 @@ class _Parser:
 
 
 def _operator(sign: str) -> str:
-    return f"<mo>{escape(sign)}</mo>"
+    space = ' lspace="0.22em" rspace="0.22em"' if sign in (":", "∘") else ""
+    return f"<mo{space}>{escape(sign)}</mo>"
 
 
 # -- names -------------------------------------------------------------------------------------------------------

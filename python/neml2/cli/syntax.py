@@ -69,26 +69,32 @@ def write_page(found: list[dict[str, Any]], path: Path) -> None:
 def details(entry: dict[str, Any]) -> dict[str, Any]:
     """What the page shows beyond the listing: parts of the equations, symbols of the options, the code."""
     from ..hit import REGISTRIES
-    from ._equations import argument_symbols, equations
+    from ._equations import argument_symbols, equations, names_in
     from ._forward import source_of_forward
 
     cls = REGISTRIES[entry["section"]].lookup(entry["name"])
     model = entry["section"] == "Models"
+    parts = equations(cls) if model else []
+    used = names_in(parts)
+    symbols = argument_symbols(cls) if model else {}
     return {
         "summary": first_sentence(entry["description"], 200),
-        "symbols": argument_symbols(cls) if model else {},
-        "equation_parts": [vars(equation) for equation in equations(cls)] if model else [],
+        "symbols": {option: symbol for option, symbol in symbols.items() if symbol in used},
+        "equation_parts": [vars(equation) for equation in parts],
         "forward": source_of_forward(cls) if model else "",
     }
+
+
+GROUPS = {"neml2.models": "composition", "neml2.equations": "implicit updates", "neml2.aoti": "compiled models"}
 
 
 def group(cls: Any) -> str:
     """The physics a model belongs to: its folder."""
     package, _, rest = cls.__module__.partition(".models.")
-    if package == "neml2":
-        folder, inside, _ = rest.partition(".")
-        return folder.replace("_", " ") if inside else "composition"
-    return "equation systems" if package.startswith("neml2.") else "extensions"
+    folder, inside, _ = rest.partition(".")
+    if package == "neml2" and inside:
+        return folder.replace("_", " ")
+    return GROUPS.get(".".join(cls.__module__.split(".")[:2]), "extensions")
 
 
 def entries(section: str) -> list[dict[str, Any]]:

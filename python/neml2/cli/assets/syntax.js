@@ -16,9 +16,8 @@ function filter() {
     if (link) link.hidden = !found;
     shown += found;
   }
-  for (const group of document.querySelectorAll("section, nav div")) {
-    group.hidden = !group.querySelector("article:not([hidden]), a:not([hidden])");
-  }
+  for (const group of document.querySelectorAll("section")) group.hidden = !group.querySelector("article:not([hidden])");
+  for (const group of document.querySelectorAll("nav div")) group.hidden = !group.querySelector("a:not([hidden])");
   document.getElementById("count").textContent = shown === cards.length ? `${shown} types` : `${shown} of ${cards.length}`;
   document.getElementById("nothing").hidden = shown > 0;
 }
@@ -33,7 +32,10 @@ function reveal() {
   card.scrollIntoView();
 }
 
-search.addEventListener("input", filter);
+search.addEventListener("input", () => {
+  filter();
+  scrollTo(0, 0);
+});
 addEventListener("hashchange", reveal);
 addEventListener("keydown", (event) => {
   if (event.key === "/" && document.activeElement !== search && !event.ctrlKey && !event.metaKey && !event.altKey) {
