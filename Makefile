@@ -36,6 +36,10 @@ $(VENV)/.system:
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@touch $@
 
+$(VENV)/.test-system: $(VENV)/.system cmake/system-packages.sh
+	@cmake/system-packages.sh "$(PYTHON)" test
+	@touch $@
+
 $(VENV)/.tools: $(VENV)/.system pyproject.toml
 	@$(PY) -c 'import torch; v = tuple(map(int, torch.__version__.split(".")[:2])); assert v >= (2, 11)' 2>/dev/null \
 	  || $(PY) -m pip install -q "$(TORCH)"
@@ -61,7 +65,7 @@ test-cpp: build
 	@cmake --build $(BUILD) --target neml2_tests
 	@ctest --test-dir $(BUILD) --output-on-failure
 
-test-python: build
+test-python: build $(VENV)/.test-system
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 # ASan must come first in a process. Its leak check is off: what it reports are torch's own global tables.

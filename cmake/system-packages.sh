@@ -3,8 +3,11 @@
 # Makes sure of what the build needs from the system: a C++ compiler, Python's headers and venv, make, pkg-config,
 # nlohmann-json and GoogleTest. Installs what is missing where it may (apt-get as root or through password-less sudo);
 # otherwise names it. nlohmann-json and GoogleTest are fetched by CMake where they are missing, so they never stop it.
+# With the argument `test` after the interpreter: what tests need besides, a browser and graphviz; they are skipped
+# where these cannot be installed.
 set -u
 python=$1
+purpose=${2:-build}
 missing=""
 optional=""
 command -v c++ >/dev/null 2>&1 || missing="$missing g++"
@@ -16,6 +19,12 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Pyth
 command -v pkg-config >/dev/null 2>&1 || optional="$optional pkg-config"
 [ -e /usr/include/nlohmann/json.hpp ] || optional="$optional nlohmann-json3-dev"
 [ -e /usr/include/gtest/gtest.h ] || optional="$optional libgtest-dev"
+if [ "$purpose" = test ]; then
+  optional=""
+  command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+    command -v google-chrome >/dev/null 2>&1 || optional="$optional chromium"
+  command -v dot >/dev/null 2>&1 || optional="$optional graphviz"
+fi
 [ -z "$missing$optional" ] && exit 0
 
 as_root=""
@@ -39,4 +48,8 @@ if [ -n "$missing" ]; then
   echo "error: this machine lacks$missing; install them (Debian: apt-get install$missing$optional) and run make again." >&2
   exit 1
 fi
-echo "note:$optional could not be installed; what the build needs of them is downloaded instead."
+if [ "$purpose" = test ]; then
+  echo "note:$optional could not be installed; the tests that need them are skipped."
+else
+  echo "note:$optional could not be installed; what the build needs of them is downloaded instead."
+fi
