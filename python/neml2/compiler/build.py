@@ -250,7 +250,7 @@ class Builder:
         outputs = self._evaluate(system.model, values)
         residual = [node for name in system.residuals for node in _flat(outputs[name][1])]
         given = frozenset().union(*(v.dependencies for v in solve.givens.values()))
-        given |= self.dependencies(residual)
+        given |= {name for p in self._stored_parameters(residual) for name in p.dependencies}
         for unknown in solve.unknowns.values():
             unknown.dependencies = given
         self.captured.append(
