@@ -14,21 +14,19 @@ namespace neml2::aoti
 namespace
 {
 
-static const std::int64_t chunk_bytes = std::getenv("CB") ? std::atol(std::getenv("CB"))*1024 : 384*1024;
+constexpr std::int64_t chunk_bytes = 256 * 1024; // stays in a second-level cache
 constexpr std::int64_t stream_bytes = 4 << 20;   // outputs beyond this do not stay in one
 
 // Blocks that are worth handing to another thread: a Newton solve costs far more than an explicit function.
-constexpr std::int64_t explicit_grain = 8;
+constexpr std::int64_t explicit_grain = 64;
 constexpr std::int64_t implicit_grain = 2;
 
-std::int64_t
-ceil_divide(std::int64_t a, std::int64_t b)
+std::int64_t ceil_divide(std::int64_t a, std::int64_t b)
 {
   return (a + b - 1) / b;
 }
 
-[[noreturn]] void
-report(std::vector<FailedPoint> failed, std::int64_t points)
+[[noreturn]] void report(std::vector<FailedPoint> failed, std::int64_t points)
 {
   std::sort(failed.begin(), failed.end(), [](const auto & a, const auto & b) { return a.index < b.index; });
   std::ostringstream text;
@@ -77,7 +75,8 @@ public:
     if (blocks == 1)
     {
       WorkspacePool::Loan work(*_engine._pool);
-      process(*work, 0, _job.points, uniform && !_uniform.defined());
+      load_state(*work, {0, _job.points});
+      process(*work, {0, _job.points}, {}, uniform && !_uniform.defined());
     }
     else if (blocks > 1)
       process_chunks(blocks);
@@ -85,17 +84,24 @@ public:
       report(std::move(_failed), _job.points);
     const auto arrays = outer_views();
     for (const auto & sink : _job.uniform_sinks)
-      store(sink, arrays, 0, 1, false);
+      store(sink, arrays, {0, 1}, 0, false);
   }
 
 private:
+  /// Some neighbouring points of the batch.
+  struct Span
+  {
+    std::int64_t first = 0;
+    std::int64_t count = 0;
+  };
+
   /// Derivatives that all points share, from the first point.
   void evaluate_uniform()
   {
     WorkspacePool::Loan work(*_engine._pool);
-    (*work).resize(1);
-    Chunk chunk{*work, 0, std::min<std::int64_t>(_job.points, 1), 1};
-    load_state(chunk);
+    const Span one{0, std::min<std::int64_t>(_job.points, 1)};
+    load_state(*work, one);
+    Chunk chunk{*work, 0, one.count, 1};
     values(chunk);
     if (chunk.failed.empty())
       export_uniform(chunk);
@@ -120,18 +126,18 @@ private:
 
   void process_chunks(std::int64_t blocks)
   {
-    const auto step = _engine.blocks_per_chunk(_job, blocks);
-    const auto chunks = ceil_divide(blocks, step);
+    const auto step = _engine.blocks_per_chunk(_job, blocks) * _m.lanes;
+    const auto chunks = ceil_divide(_job.points, step);
+    const auto points_of = [&](std::int64_t chunk)
+    { return Span{chunk * step, std::clamp<std::int64_t>(_job.points - chunk * step, 0, step)}; };
     const auto work_on = [&](std::int64_t begin, std::int64_t end)
     {
       try
       {
         WorkspacePool::Loan work(*_engine._pool);
+        load_state(*work, points_of(begin));
         for (auto chunk = begin; chunk < end; chunk++)
-        {
-          const auto first = chunk * step * _m.lanes;
-          process(*work, first, std::min(step * _m.lanes, _job.points - first), false);
-        }
+          process(*work, points_of(chunk), chunk + 1 < end ? points_of(chunk + 1) : Span{}, false);
       }
       catch (...)
       {
@@ -148,31 +154,28 @@ private:
       std::rethrow_exception(_error);
   }
 
-  void process(Workspace & work, std::int64_t first, std::int64_t points, bool uniform_here)
+  /// Evaluates the points in the workspace's state, stores their results, and loads the next points.
+  void process(Workspace & work, Span points, Span next, bool uniform_here)
   {
-    const auto blocks = ceil_divide(points, _m.lanes);
-    work.resize(blocks);
-    Chunk chunk{work, first, points, blocks};
-    load_state(chunk);
+    Chunk chunk{work, points.first, points.count, blocks_of(points)};
+    work.resize(chunk.blocks);
     values(chunk);
     if (keep_failures(chunk))
-      return;
+      return load_next(work, next);
     if (uniform_here)
       export_uniform(chunk);
-    if (_job.plan)
-    {
-      if (_job.plan->uniform.results.empty() || _uniform.defined())
-      {
-        const auto arrays = run_program(chunk, _job.plan->program);
-        if (!keep_failures(chunk))
-          store_all(chunk, arrays);
-      }
-    }
-    else
-      store_all(chunk, {{work.data<T>(state_array, _m.state_size), _m.state_size * _m.lanes}});
+    // without the derivatives that all points share, the first point has failed
+    if (_job.plan && !_job.plan->uniform.results.empty() && !_uniform.defined())
+      return load_next(work, next);
+    auto arrays = _job.plan ? run_program(chunk, _job.plan->program) : ArrayViews<T>(1);
+    if (keep_failures(chunk))
+      return load_next(work, next);
+    arrays[state_array] = state_view(work);
+    store_and_load(work, arrays, points, next);
   }
 
-  /// Takes note of the points of a chunk that failed, by solving or by differentiating; whether there are any.
+  /// Takes note of the points of a chunk that failed, by solving or by differentiating; whether there are
+  /// any.
   bool keep_failures(const Chunk & chunk)
   {
     if (chunk.failed.empty())
@@ -182,29 +185,73 @@ private:
     return true;
   }
 
-  void store_all(const Chunk & chunk, const ArrayViews<T> & arrays) const
+  void load_next(Workspace & work, Span next) const
   {
-    for (const auto & sink : _job.sinks)
-      store(sink, arrays, chunk.first, chunk.points, _stream);
+    if (next.count > 0)
+      load_state(work, next);
   }
 
-  void load_state(Chunk & chunk) const
+  /// Stores the results of some points and loads the next ones. Where memory is the limit the two go hand in
+  /// hand, so that it reads and writes at once.
+  void store_and_load(Workspace & work, const ArrayViews<T> & arrays, Span points, Span next) const
   {
-    T * state = chunk.work.data<T>(state_array, _m.state_size);
+    if (!_stream || next.count == 0)
+    {
+      for (const auto & sink : _job.sinks)
+        store(sink, arrays, points, 0, _stream);
+      return load_next(work, next);
+    }
+    constexpr std::int64_t group = 4;
+    work.swap_state();
+    work.resize(blocks_of(next));
+    const auto state = state_view(work);
+    const auto blocks = std::max(blocks_of(points), blocks_of(next));
+    for (std::int64_t block = 0; block < blocks; block += group)
+    {
+      const auto now = part(points, block, group), then = part(next, block, group);
+      if (now.count > 0)
+        for (const auto & sink : _job.sinks)
+          store(sink, arrays, now, block, true);
+      if (then.count > 0)
+        for (const auto & source : _job.sources)
+          load(source, then, state.data + block * state.block_stride, _m.state_size);
+    }
+  }
+
+  std::int64_t blocks_of(Span points) const { return ceil_divide(points.count, _m.lanes); }
+
+  /// The points in some blocks of a chunk.
+  Span part(Span points, std::int64_t block, std::int64_t blocks) const
+  {
+    const auto skipped = std::min(block * _m.lanes, points.count);
+    return {points.first + skipped, std::min(blocks * _m.lanes, points.count - skipped)};
+  }
+
+  ArrayView<T> state_view(Workspace & work) const
+  {
+    return {work.data<T>(state_array, _m.state_size), _m.state_size * _m.lanes};
+  }
+
+  void load_state(Workspace & work, Span points) const
+  {
+    work.resize(std::max<std::int64_t>(blocks_of(points), 1));
+    T * state = state_view(work).data;
     for (const auto & source : _job.sources)
-      load(source, chunk, state, _m.state_size);
+      load(source, points, state, _m.state_size);
   }
 
-  void load(const Argument & source, const Chunk & chunk, T * array, std::int64_t components) const
+  /// Loads an argument into blocks of an array that has this many components.
+  void load(const Argument & source, Span points, T * array, std::int64_t components) const
   {
     const auto lanes = _m.lanes;
     const auto * data = static_cast<const T *>(source.data);
     T * to = array + source.range.offset * lanes;
-    if (chunk.points > 0 && source.stride != 0)
-      return _kernels.load({data + chunk.first * source.stride, source.stride}, source.range.size, chunk.points, to,
-                           components * lanes, lanes);
+    if (points.count > 0 && source.stride != 0)
+      return _kernels.load({data + points.first * source.stride, source.stride}, source.range.size,
+                           points.count, to, components * lanes, lanes);
     // the same for every point; of a batch without points nothing can be read
-    for (std::int64_t b = 0; b < chunk.blocks; b++, to += components * lanes)
+    const auto blocks = std::max<std::int64_t>(blocks_of(points), 1);
+    for (std::int64_t b = 0; b < blocks; b++, to += components * lanes)
       for (std::int64_t c = 0; c < source.range.size; c++)
         std::fill_n(to + c * lanes, lanes, source.stride == 0 && data ? data[c] : T(0));
   }
@@ -241,14 +288,15 @@ private:
   {
     const auto lanes = _m.lanes;
     auto arrays = outer_views();
-    arrays[state_array] = {chunk.work.data<T>(state_array, _m.state_size), _m.state_size * lanes};
+    arrays[state_array] = state_view(chunk.work);
     if (program.scratch_size > 0)
-      arrays[scratch_array] = {chunk.work.data<T>(scratch_array, program.scratch_size), program.scratch_size * lanes};
+      arrays[scratch_array] = {chunk.work.data<T>(scratch_array, program.scratch_size),
+                               program.scratch_size * lanes};
     if (_job.tangent_size > 0)
     {
       T * tangents = chunk.work.data<T>(tangent_array, _job.tangent_size);
       for (const auto & tangent : _job.tangents)
-        load(tangent, chunk, tangents, _job.tangent_size);
+        load(tangent, {chunk.first, chunk.points}, tangents, _job.tangent_size);
       arrays[tangent_array] = {tangents, _job.tangent_size * lanes};
     }
     for (const auto & step : program.steps)
@@ -272,14 +320,19 @@ private:
     return arrays;
   }
 
-  void store(const Sink & sink, const ArrayViews<T> & arrays, std::int64_t first, std::int64_t points,
+  /// Stores results of some points, which begin at a certain block of the arrays.
+  void store(const Sink & sink, const ArrayViews<T> & arrays, Span points, std::int64_t block,
              bool stream) const
   {
     c10::SmallVector<Lanes<T>, 48> components;
     for (std::int64_t i = 0; i < sink.count; i++)
-      components.push_back(lanes_of(arrays, sink.sources[i], _m.lanes));
-    T * to = static_cast<T *>(sink.rows.data) + first * sink.rows.stride;
-    _kernels.store(components.data(), sink.count, points, {to, sink.rows.stride}, _m.lanes, stream);
+    {
+      auto lanes = lanes_of(arrays, sink.sources[i], _m.lanes);
+      lanes.data += block * lanes.block_stride;
+      components.push_back(lanes);
+    }
+    T * to = static_cast<T *>(sink.rows.data) + points.first * sink.rows.stride;
+    _kernels.store(components.data(), sink.count, points.count, {to, sink.rows.stride}, _m.lanes, stream);
   }
 
   const Engine & _engine;
@@ -293,21 +346,20 @@ private:
   std::exception_ptr _error;
 };
 
-std::int64_t
-Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) const
+std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) const
 {
   auto elements = _metadata.state_size + job.tangent_size;
   if (job.plan)
     elements += job.plan->program.footprint(_segments);
-  const auto bytes = elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
+  const auto bytes =
+      elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
   const auto fitting = std::max<std::int64_t>(chunk_bytes / bytes, 1);
   // every thread gets some, if there is enough to do; results do not depend on where a batch is cut
   const auto share = ceil_divide(blocks, at::get_num_threads());
   return std::min(fitting, std::max(share, _implicit ? implicit_grain : explicit_grain));
 }
 
-void
-Engine::run(const Job & job) const
+void Engine::run(const Job & job) const
 {
   if (_metadata.dtype == c10::ScalarType::Double)
     Run<double>(*this, job)();

@@ -23,7 +23,8 @@ enum : ArrayId
   scratch_array = 2,  ///< intermediate derivatives
   constant_array = 3, ///< numbers of a derivative program, the same for every point
   uniform_array = 4,  ///< derivatives that are the same for every point of a call
-  first_segment_array = 5
+  next_state_array = 5, ///< variables of the points to come, while those before are being stored
+  first_segment_array = 6
 };
 
 /// What all workspaces of a model have in common.
@@ -52,6 +53,9 @@ public:
   {
     return static_cast<T *>(array(id, components).mutable_data_ptr());
   }
+
+  /// Exchanges the state with that of the points to come.
+  void swap_state() { std::swap(_arrays[state_array], _arrays[next_state_array]); }
 
   /// Instance of the graph with this number in the layout.
   GraphRunner & graph(std::size_t number) { return *_runners[number]; }

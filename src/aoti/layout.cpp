@@ -7,8 +7,7 @@
 namespace neml2::aoti
 {
 template <typename T>
-std::vector<LayoutKernels<T>>
-all_layout_kernels()
+std::vector<LayoutKernels<T>> all_layout_kernels()
 {
   std::vector<LayoutKernels<T>> kernels = {{&load_plain<T>, &store_plain<T>, "plain"}};
   for (const auto & kernel : x86_layout_kernels<T>())
@@ -17,8 +16,7 @@ all_layout_kernels()
 }
 
 template <typename T>
-const LayoutKernels<T> &
-layout_kernels()
+const LayoutKernels<T> & layout_kernels()
 {
   static const LayoutKernels<T> best = all_layout_kernels<T>().back();
   return best;

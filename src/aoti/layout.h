@@ -8,9 +8,9 @@
 namespace neml2::aoti
 {
 
-// Two layouts of the same numbers. A caller's array is made of rows: the components of one point lie side by side.
-// Compiled graphs work on blocks: component c of point p is at block(p / lanes)[c * lanes + p % lanes], so that a
-// processor does the same thing to several points at once.
+// Two layouts of the same numbers. A caller's array is made of rows: the components of one point lie side by
+// side. Compiled graphs work on blocks: component c of point p is at block(p / lanes)[c * lanes + p % lanes],
+// so that a processor does the same thing to several points at once.
 
 /// Points as rows. Row p starts at data + p * stride; its components are contiguous.
 template <typename T>
@@ -20,8 +20,8 @@ struct Rows
   std::int64_t stride = 0;
 };
 
-/// One component of all points in block layout: the lanes of block b start at data + b * block_stride. A block stride
-/// of 0 stands for a component that is the same in every block.
+/// One component of all points in block layout: the lanes of block b start at data + b * block_stride. A
+/// block stride of 0 stands for a component that is the same in every block.
 template <typename T>
 struct Lanes
 {
@@ -32,8 +32,8 @@ struct Lanes
 template <typename T>
 struct LayoutKernels
 {
-  /// Writes `components` numbers of each of `points` rows into blocks; block b starts at blocks + b * block_stride.
-  /// Unused lanes of the last block get copies of the last point. `lanes` is a multiple of 16.
+  /// Writes `components` numbers of each of `points` rows into blocks; block b starts at blocks + b *
+  /// block_stride. Unused lanes of the last block get copies of the last point. `lanes` is a multiple of 16.
   void (*load)(Rows<const T> rows, std::int64_t components, std::int64_t points, T * blocks,
                std::int64_t block_stride, std::int64_t lanes);
 

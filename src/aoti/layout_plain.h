@@ -10,9 +10,8 @@ namespace neml2::aoti
 
 /// LayoutKernels::load, on any processor.
 template <typename T>
-void
-load_plain(Rows<const T> rows, std::int64_t components, std::int64_t points, T * blocks, std::int64_t block_stride,
-           std::int64_t lanes)
+void load_plain(Rows<const T> rows, std::int64_t components, std::int64_t points, T * blocks,
+                std::int64_t block_stride, std::int64_t lanes)
 {
   for (std::int64_t first = 0; first < points; first += lanes, blocks += block_stride)
   {
@@ -33,9 +32,8 @@ load_plain(Rows<const T> rows, std::int64_t components, std::int64_t points, T *
 
 /// LayoutKernels::store, on any processor, from a certain block on.
 template <typename T>
-void
-store_plain_from(std::int64_t block, const Lanes<T> * components, std::int64_t count, std::int64_t points,
-                 Rows<T> rows, std::int64_t lanes)
+void store_plain_from(std::int64_t block, const Lanes<T> * components, std::int64_t count,
+                      std::int64_t points, Rows<T> rows, std::int64_t lanes)
 {
   for (; block * lanes < points; block++)
   {
@@ -55,9 +53,8 @@ store_plain_from(std::int64_t block, const Lanes<T> * components, std::int64_t c
 
 /// LayoutKernels::store, on any processor.
 template <typename T>
-void
-store_plain(const Lanes<T> * components, std::int64_t count, std::int64_t points, Rows<T> rows, std::int64_t lanes,
-            bool /*stream*/)
+void store_plain(const Lanes<T> * components, std::int64_t count, std::int64_t points, Rows<T> rows,
+                 std::int64_t lanes, bool /*stream*/)
 {
   store_plain_from(0, components, count, points, rows, lanes);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Transposition of a few points by a few components at a time, in registers. Pieces of rows are put together while they
-// are loaded, so that few shuffles remain: these kernels keep up with memory.
+// Transposition of a few points by a few components at a time, in registers. Pieces of rows are put together
+// while they are loaded, so that few shuffles remain: these kernels keep up with memory.
 #include "aoti/layout_x86.h"
 
 #include "aoti/layout_plain.h"
@@ -94,9 +94,9 @@ struct FloatTile
 };
 
 template <typename Tile>
-NEML2_AVX2 void
-load_avx2(Rows<const typename Tile::Scalar> rows, std::int64_t components, std::int64_t points,
-          typename Tile::Scalar * blocks, std::int64_t block_stride, std::int64_t lanes)
+NEML2_AVX2 void load_avx2(Rows<const typename Tile::Scalar> rows, std::int64_t components,
+                          std::int64_t points, typename Tile::Scalar * blocks, std::int64_t block_stride,
+                          std::int64_t lanes)
 {
   const std::int64_t whole = components < Tile::components ? 0 : points / lanes;
   const auto * row = rows.data;
@@ -113,9 +113,9 @@ load_avx2(Rows<const typename Tile::Scalar> rows, std::int64_t components, std::
 
 /// One whole block of lanes into rows.
 template <typename Tile>
-NEML2_AVX2 void
-store_block(const Lanes<typename Tile::Scalar> * components, std::int64_t count, std::int64_t block,
-            typename Tile::Scalar * row, std::int64_t stride, std::int64_t lanes)
+NEML2_AVX2 void store_block(const Lanes<typename Tile::Scalar> * components, std::int64_t count,
+                            std::int64_t block, typename Tile::Scalar * row, std::int64_t stride,
+                            std::int64_t lanes)
 {
   for (std::int64_t c = 0; c < count; c += Tile::components)
   {
@@ -133,8 +133,7 @@ store_block(const Lanes<typename Tile::Scalar> * components, std::int64_t count,
 }
 
 /// Writes past the caches. Both addresses start on a cache line and `bytes` is a multiple of one.
-NEML2_AVX2 void
-stream_lines(const char * from, char * to, std::int64_t bytes)
+NEML2_AVX2 void stream_lines(const char * from, char * to, std::int64_t bytes)
 {
   for (std::int64_t i = 0; i < bytes; i += 32)
     _mm256_stream_si256(reinterpret_cast<__m256i *>(to + i),
@@ -142,14 +141,15 @@ stream_lines(const char * from, char * to, std::int64_t bytes)
 }
 
 template <typename Tile>
-NEML2_AVX2 void
-store_avx2(const Lanes<typename Tile::Scalar> * components, std::int64_t count, std::int64_t points,
-           Rows<typename Tile::Scalar> rows, std::int64_t lanes, bool stream)
+NEML2_AVX2 void store_avx2(const Lanes<typename Tile::Scalar> * components, std::int64_t count,
+                           std::int64_t points, Rows<typename Tile::Scalar> rows, std::int64_t lanes,
+                           bool stream)
 {
   using T = typename Tile::Scalar;
   if (count < Tile::components)
     return store_plain(components, count, points, rows, lanes, stream);
-  constexpr std::int64_t staged_bytes = 8192; // far less than a first-level cache, far more than the store buffer
+  constexpr std::int64_t staged_bytes =
+      8192; // far less than a first-level cache, far more than the store buffer
   constexpr std::int64_t line = 64;
   const std::int64_t block_bytes = count * lanes * std::int64_t(sizeof(T));
   const std::int64_t whole = points / lanes;
@@ -176,8 +176,7 @@ store_avx2(const Lanes<typename Tile::Scalar> * components, std::int64_t count, 
 }
 
 template <typename Tile>
-std::vector<LayoutKernels<typename Tile::Scalar>>
-kernels()
+std::vector<LayoutKernels<typename Tile::Scalar>> kernels()
 {
   if (__builtin_cpu_supports("avx2"))
     return {{&load_avx2<Tile>, &store_avx2<Tile>, "avx2"}};
@@ -187,15 +186,13 @@ kernels()
 } // namespace
 
 template <>
-std::vector<LayoutKernels<double>>
-x86_layout_kernels()
+std::vector<LayoutKernels<double>> x86_layout_kernels()
 {
   return kernels<DoubleTile>();
 }
 
 template <>
-std::vector<LayoutKernels<float>>
-x86_layout_kernels()
+std::vector<LayoutKernels<float>> x86_layout_kernels()
 {
   return kernels<FloatTile>();
 }
@@ -208,15 +205,13 @@ namespace neml2::aoti
 {
 
 template <>
-std::vector<LayoutKernels<double>>
-x86_layout_kernels()
+std::vector<LayoutKernels<double>> x86_layout_kernels()
 {
   return {};
 }
 
 template <>
-std::vector<LayoutKernels<float>>
-x86_layout_kernels()
+std::vector<LayoutKernels<float>> x86_layout_kernels()
 {
   return {};
 }
