@@ -21,10 +21,11 @@
  *     if (model->forward(&call) != NEML2_NATIVE_OK)
  *       puts(call.message);
  *
- * A call evaluates the points [begin, end) of a batch of `points` and returns; it starts no threads, allocates nothing
- * and keeps nothing, so that any number of threads can call at once. To share a batch among threads, give each a range
- * whose begin is a multiple of `lanes`, with the same `points`: results do not depend on how a batch is cut. They do
- * depend, by rounding, on `points`: batches of fewer than `wide_from` points are computed one point at a time.
+ * A call evaluates the points [begin, end) of a batch of `points` and returns; it starts no threads,
+ * allocates nothing and keeps nothing, so that any number of threads can call at once. To share a batch among
+ * threads, give each a range whose begin is a multiple of `lanes`, with the same `points`: results do not
+ * depend on how a batch is cut. They do depend, by rounding, on `points`: batches of fewer than `wide_from`
+ * points are computed one point at a time.
  */
 #ifdef __cplusplus
 extern "C"
@@ -40,8 +41,9 @@ extern "C"
   enum
   {
     NEML2_NATIVE_OK = 0,
-    NEML2_NATIVE_NOT_CONVERGED = 1, /**< call.failed points found no solution; their outputs hold the last iterate */
-    NEML2_NATIVE_BAD_CALL = -1      /**< a size, pointer, range or option that cannot be */
+    NEML2_NATIVE_NOT_CONVERGED =
+        1, /**< call.failed points found no solution; their outputs hold the last iterate */
+    NEML2_NATIVE_BAD_CALL = -1 /**< a size, pointer, range or option that cannot be */
   };
 
   /** What became of a point. */
@@ -53,15 +55,17 @@ extern "C"
     NEML2_NATIVE_SINGULAR = 3        /**< a Jacobian that cannot be inverted */
   };
 
-  /** Values of one argument for all points of the batch: where component c of point p is, in elements behind `data`,
-      is (p stride + c), unless the tables below say otherwise. Point 0 is that of the whole batch, whatever begin is. */
+  /** Values of one argument for all points of the batch: where component c of point p is, in elements behind
+     `data`, is (p stride + c), unless the tables below say otherwise. Point 0 is that of the whole batch,
+     whatever begin is. */
   typedef struct neml2_native_array
   {
-    void *data;                        /**< double or float, as the model; aligned to that. Null: see the call */
-    int64_t size;                      /**< components of one point, as the model states it; checked */
-    int64_t stride;                    /**< elements from point to point; 0: one value for all points (inputs only) */
-    const int64_t *batch_strides;      /**< one for each batch axis, in place of stride, if there are several axes */
-    const int64_t *component_offsets;  /**< `size` of them; null: components lie side by side */
+    void * data;    /**< double or float, as the model; aligned to that. Null: see the call */
+    int64_t size;   /**< components of one point, as the model states it; checked */
+    int64_t stride; /**< elements from point to point; 0: one value for all points (inputs only) */
+    const int64_t *
+        batch_strides; /**< one for each batch axis, in place of stride, if there are several axes */
+    const int64_t * component_offsets; /**< `size` of them; null: components lie side by side */
   } neml2_native_array;
 
   /** Settings of one nonlinear solver. */
@@ -85,23 +89,24 @@ extern "C"
     int64_t begin, end;
 
     int32_t flags;
-    int32_t batch_axes;         /**< 0 or 1: points are counted along `stride` */
-    const int64_t *batch_sizes; /**< of each axis, if there are several; the last runs fastest */
+    int32_t batch_axes;          /**< 0 or 1: points are counted along `stride` */
+    const int64_t * batch_sizes; /**< of each axis, if there are several; the last runs fastest */
 
-    const neml2_native_array *inputs; /**< inputs, then parameters; a parameter's data may be null: its default */
-    const neml2_native_array *outputs; /**< null data: not stored */
-    const neml2_native_array *tangents; /**< jvp: of each input and parameter; null data: zero */
-    const neml2_native_array *derivatives; /**< jacobian: a block (output, input), row-major, for each pair; jvp: one
-                                                tangent for each output. Null data: not stored */
+    const neml2_native_array *
+        inputs; /**< inputs, then parameters; a parameter's data may be null: its default */
+    const neml2_native_array * outputs;     /**< null data: not stored */
+    const neml2_native_array * tangents;    /**< jvp: of each input and parameter; null data: zero */
+    const neml2_native_array * derivatives; /**< jacobian: a block (output, input), row-major, for each pair;
+                                               jvp: one tangent for each output. Null data: not stored */
     int32_t n_inputs, n_outputs, n_tangents, n_derivatives;
 
-    const neml2_native_solver *solvers; /**< one for each of the model's; null: as compiled */
+    const neml2_native_solver * solvers; /**< one for each of the model's; null: as compiled */
     int32_t n_solvers;
 
     int32_t reserved;
-    int32_t *status;     /**< by point, or null: what became of it */
-    int32_t *iterations; /**< by point, or null: Newton updates made */
-    double *residual;    /**< by point, or null: norm of the last residual */
+    int32_t * status;     /**< by point, or null: what became of it */
+    int32_t * iterations; /**< by point, or null: Newton updates made */
+    double * residual;    /**< by point, or null: norm of the last residual */
 
     int64_t failed; /**< on return: how many points of the range did not converge */
     char message[NEML2_NATIVE_MESSAGE_BYTES];
@@ -110,19 +115,19 @@ extern "C"
   /** Flags of a call. */
   enum
   {
-    NEML2_NATIVE_TRUSTED = 1, /**< do not look for overlapping arrays */
+    NEML2_NATIVE_TRUSTED = 1,   /**< do not look for overlapping arrays */
     NEML2_NATIVE_PAST_CACHE = 2 /**< outputs are larger than the caches: write past them where possible */
   };
 
   typedef struct neml2_native_argument
   {
-    const char *name;
-    const char *type;       /**< "Scalar", "SR2", ... */
-    const double *value;    /**< of a parameter that is the same for all points: its default; else null */
-    int64_t size;           /**< components */
-    int32_t axes;           /**< of one point */
+    const char * name;
+    const char * type;    /**< "Scalar", "SR2", ... */
+    const double * value; /**< of a parameter that is the same for all points: its default; else null */
+    int64_t size;         /**< components */
+    int32_t axes;         /**< of one point */
     int32_t reserved;
-    const int64_t *shape;
+    const int64_t * shape;
   } neml2_native_argument;
 
   typedef struct neml2_native_pair
@@ -136,22 +141,22 @@ extern "C"
     int32_t scalar_bytes; /**< 8: double, 4: float */
     int32_t lanes;        /**< points computed side by side */
     int32_t wide_from;    /**< from this many points on */
-    const char *name;
-    const char *isa; /**< instructions used: "avx512", "avx2", "generic" */
-    int32_t n_inputs;    /**< parameters included */
+    const char * name;
+    const char * isa;     /**< instructions used: "avx512", "avx2", "generic" */
+    int32_t n_inputs;     /**< parameters included */
     int32_t n_parameters; /**< the last ones of the inputs */
     int32_t n_outputs, n_pairs, n_solvers, reserved;
-    const neml2_native_argument *inputs;
-    const neml2_native_argument *outputs;
-    const neml2_native_pair *pairs;
-    const neml2_native_solver *solvers;
+    const neml2_native_argument * inputs;
+    const neml2_native_argument * outputs;
+    const neml2_native_pair * pairs;
+    const neml2_native_solver * solvers;
     int (*forward)(neml2_native_call *);
     int (*jacobian)(neml2_native_call *); /**< null without pairs; so is jvp */
     int (*jvp)(neml2_native_call *);
   } neml2_native_model;
 
   /** The function NEML2_NATIVE_ENTRY of a package. */
-  typedef const neml2_native_model *(*neml2_native_entry)(int32_t abi);
+  typedef const neml2_native_model * (*neml2_native_entry)(int32_t abi);
 
 #ifdef __cplusplus
 }

@@ -10,11 +10,13 @@
 /**
  * Lane types: a value for each of W neighbouring material points, in one vector register.
  *
- * `Wide<double>` and `Wide<float>` are the widest the including file's instructions allow: 8 and 16 lanes with AVX-512,
- * 4 and 8 with AVX2, else plain numbers. A plain number is a lane type of width 1 itself, so that generated code is a
- * template over its lane type. Masks are what comparisons give; `select` is the only way a mask becomes a number again.
+ * `Wide<double>` and `Wide<float>` are the widest the including file's instructions allow: 8 and 16 lanes
+ * with AVX-512, 4 and 8 with AVX2, else plain numbers. A plain number is a lane type of width 1 itself, so
+ * that generated code is a template over its lane type. Masks are what comparisons give; `select` is the only
+ * way a mask becomes a number again.
  *
- * Everything is in a namespace named after the instructions: files compiled for several can be linked together.
+ * Everything is in a namespace named after the instructions: files compiled for several can be linked
+ * together.
  */
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && defined(__AVX512BW__)
 #define NEML2_NATIVE_ISA avx512
@@ -102,11 +104,11 @@ struct WideOf
 template <class T>
 using Wide = typename WideOf<T>::type;
 
-// ---- making and reading lanes ----------------------------------------------------------------------------------------
+// ---- making and reading lanes
+// ----------------------------------------------------------------------------------------
 
 template <class V>
-NEML2_NATIVE_INLINE V
-splat(ScalarOf<V> x)
+NEML2_NATIVE_INLINE V splat(ScalarOf<V> x)
 {
   if constexpr (width<V> == 1)
     return x;
@@ -115,8 +117,7 @@ splat(ScalarOf<V> x)
 }
 
 template <class V>
-NEML2_NATIVE_INLINE ScalarOf<V>
-lane(const V & v, int l)
+NEML2_NATIVE_INLINE ScalarOf<V> lane(const V & v, int l)
 {
   if constexpr (width<V> == 1)
     return static_cast<void>(l), v;
@@ -125,8 +126,7 @@ lane(const V & v, int l)
 }
 
 template <class V>
-NEML2_NATIVE_INLINE void
-set_lane(V & v, int l, ScalarOf<V> x)
+NEML2_NATIVE_INLINE void set_lane(V & v, int l, ScalarOf<V> x)
 {
   if constexpr (width<V> == 1)
     static_cast<void>(l), v = x;
@@ -135,8 +135,7 @@ set_lane(V & v, int l, ScalarOf<V> x)
 }
 
 template <class V>
-NEML2_NATIVE_INLINE V
-load(const ScalarOf<V> * p)
+NEML2_NATIVE_INLINE V load(const ScalarOf<V> * p)
 {
   if constexpr (width<V> == 1)
     return *p;
@@ -145,8 +144,7 @@ load(const ScalarOf<V> * p)
 }
 
 template <class V>
-NEML2_NATIVE_INLINE void
-store(ScalarOf<V> * p, V v)
+NEML2_NATIVE_INLINE void store(ScalarOf<V> * p, V v)
 {
   if constexpr (width<V> == 1)
     *p = v;
@@ -154,12 +152,12 @@ store(ScalarOf<V> * p, V v)
     *reinterpret_cast<typename Vector<ScalarOf<V>, width<V>>::unaligned *>(p) = v;
 }
 
-// ---- masks -----------------------------------------------------------------------------------------------------------
+// ---- masks
+// -----------------------------------------------------------------------------------------------------------
 
 /// A mask with the same truth value in all lanes.
 template <class V>
-NEML2_NATIVE_INLINE MaskOf<V>
-mask(bool truth)
+NEML2_NATIVE_INLINE MaskOf<V> mask(bool truth)
 {
   if constexpr (width<V> == 1)
     return truth;
@@ -168,22 +166,19 @@ mask(bool truth)
 }
 
 template <class M>
-NEML2_NATIVE_INLINE M
-both(M a, M b)
+NEML2_NATIVE_INLINE M both(M a, M b)
 {
   return a & b;
 }
 
 template <class M>
-NEML2_NATIVE_INLINE M
-either(M a, M b)
+NEML2_NATIVE_INLINE M either(M a, M b)
 {
   return a | b;
 }
 
 template <class M>
-NEML2_NATIVE_INLINE M
-negate(M a)
+NEML2_NATIVE_INLINE M negate(M a)
 {
   if constexpr (std::is_same_v<M, bool>)
     return !a;
@@ -193,8 +188,7 @@ negate(M a)
 
 /// One bit a lane.
 template <class V>
-NEML2_NATIVE_INLINE std::uint32_t
-bits(MaskOf<V> m)
+NEML2_NATIVE_INLINE std::uint32_t bits(MaskOf<V> m)
 {
   if constexpr (width<V> == 1)
     return m ? 1u : 0u;
@@ -212,16 +206,14 @@ bits(MaskOf<V> m)
 }
 
 template <class V>
-NEML2_NATIVE_INLINE bool
-any(MaskOf<V> m)
+NEML2_NATIVE_INLINE bool any(MaskOf<V> m)
 {
   return bits<V>(m) != 0;
 }
 
 /// The mask with these bits.
 template <class V>
-NEML2_NATIVE_INLINE MaskOf<V>
-mask_of_bits(std::uint32_t b)
+NEML2_NATIVE_INLINE MaskOf<V> mask_of_bits(std::uint32_t b)
 {
   if constexpr (width<V> == 1)
     return (b & 1u) != 0;
@@ -235,17 +227,16 @@ mask_of_bits(std::uint32_t b)
 }
 
 template <class V>
-NEML2_NATIVE_INLINE V
-select(MaskOf<V> m, V a, V b)
+NEML2_NATIVE_INLINE V select(MaskOf<V> m, V a, V b)
 {
   return m ? a : b;
 }
 
-// ---- arithmetic that is one instruction ------------------------------------------------------------------------------
+// ---- arithmetic that is one instruction
+// ------------------------------------------------------------------------------
 
 template <class V>
-NEML2_NATIVE_INLINE V
-sqrt(V x)
+NEML2_NATIVE_INLINE V sqrt(V x)
 {
   if constexpr (std::is_same_v<V, double>)
     return __builtin_sqrt(x);
@@ -266,8 +257,7 @@ sqrt(V x)
 
 /// a b + c, rounded once.
 template <class V>
-NEML2_NATIVE_INLINE V
-fused(V a, V b, V c)
+NEML2_NATIVE_INLINE V fused(V a, V b, V c)
 {
   if constexpr (std::is_same_v<V, double>)
     return __builtin_fma(a, b, c);
@@ -278,21 +268,20 @@ fused(V a, V b, V c)
     return reinterpret_cast<V>(_mm512_fmadd_pd(reinterpret_cast<__m512d>(a), reinterpret_cast<__m512d>(b),
                                                reinterpret_cast<__m512d>(c)));
   else
-    return reinterpret_cast<V>(
-        _mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
+    return reinterpret_cast<V>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b),
+                                               reinterpret_cast<__m512>(c)));
 #elif NEML2_NATIVE_BYTES == 32
   else if constexpr (sizeof(ScalarOf<V>) == 8)
     return reinterpret_cast<V>(_mm256_fmadd_pd(reinterpret_cast<__m256d>(a), reinterpret_cast<__m256d>(b),
                                                reinterpret_cast<__m256d>(c)));
   else
-    return reinterpret_cast<V>(
-        _mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+    return reinterpret_cast<V>(_mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b),
+                                               reinterpret_cast<__m256>(c)));
 #endif
 }
 
 template <class V>
-NEML2_NATIVE_INLINE V
-floor(V x)
+NEML2_NATIVE_INLINE V floor(V x)
 {
   if constexpr (std::is_same_v<V, double>)
     return __builtin_floor(x);
@@ -312,8 +301,7 @@ floor(V x)
 }
 
 template <class V>
-NEML2_NATIVE_INLINE V
-abs(V x)
+NEML2_NATIVE_INLINE V abs(V x)
 {
   if constexpr (std::is_same_v<V, double>)
     return __builtin_fabs(x);
@@ -322,37 +310,34 @@ abs(V x)
   else
   {
     using Int = typename Vector<ScalarOf<V>, width<V>>::Int;
-    return reinterpret_cast<V>(reinterpret_cast<MaskOf<V>>(x) & (MaskOf<V>{} + std::numeric_limits<Int>::max()));
+    return reinterpret_cast<V>(reinterpret_cast<MaskOf<V>>(x) &
+                               (MaskOf<V>{} + std::numeric_limits<Int>::max()));
   }
 }
 
 /// -1, 0 or 1; NaN stays NaN.
 template <class V>
-NEML2_NATIVE_INLINE V
-sign(V x)
+NEML2_NATIVE_INLINE V sign(V x)
 {
   const V zero = splat<V>(0), one = splat<V>(1);
   return select<V>(x > zero, one, select<V>(x < zero, -one, select<V>(x == zero, zero, x)));
 }
 
 template <class V>
-NEML2_NATIVE_INLINE V
-recip(V x)
+NEML2_NATIVE_INLINE V recip(V x)
 {
   return splat<V>(1) / x;
 }
 
 template <class V>
-NEML2_NATIVE_INLINE V
-larger(V a, V b)
+NEML2_NATIVE_INLINE V larger(V a, V b)
 {
   return select<V>(b > a, b, a);
 }
 
 /// Whether each lane is neither infinite nor NaN.
 template <class V>
-NEML2_NATIVE_INLINE MaskOf<V>
-finite(V x)
+NEML2_NATIVE_INLINE MaskOf<V> finite(V x)
 {
   return abs(x) <= splat<V>(std::numeric_limits<ScalarOf<V>>::max());
 }

@@ -8,8 +8,8 @@
 /**
  * Rows of a caller's array <-> lanes.
  *
- * A caller's array has one row of C components for each point. Contiguous rows are read as vectors and transposed in
- * registers, W x W at a time; everything else goes element by element.
+ * A caller's array has one row of C components for each point. Contiguous rows are read as vectors and
+ * transposed in registers, W x W at a time; everything else goes element by element.
  */
 namespace neml2::native
 {
@@ -21,10 +21,11 @@ using Size = std::ptrdiff_t;
 template <class T>
 struct Rows
 {
-  T * data;                                    ///< component 0 of the first of these points
-  Size stride;                                 ///< elements between points, if `points` is null
-  const std::int64_t * points = nullptr;       ///< where each point starts, relative to data
-  const std::int64_t * components = nullptr;   ///< where each component is, relative to its point; null: side by side
+  T * data;                              ///< component 0 of the first of these points
+  Size stride;                           ///< elements between points, if `points` is null
+  const std::int64_t * points = nullptr; ///< where each point starts, relative to data
+  const std::int64_t * components =
+      nullptr; ///< where each component is, relative to its point; null: side by side
   int count = 1;
 
   Size point(int l) const { return points ? points[l] : l * stride; }
@@ -36,8 +37,7 @@ namespace detail
 #if NEML2_NATIVE_BYTES
 /// One exchange of a transposition: blocks of size S of a pair of rows.
 template <class V, int S, int... L>
-NEML2_NATIVE_INLINE void
-exchange(V & a, V & b, std::integer_sequence<int, L...>)
+NEML2_NATIVE_INLINE void exchange(V & a, V & b, std::integer_sequence<int, L...>)
 {
   constexpr int W = sizeof...(L);
   const V x = a, y = b;
@@ -46,8 +46,7 @@ exchange(V & a, V & b, std::integer_sequence<int, L...>)
 }
 
 template <class V, int S = width<V> / 2>
-NEML2_NATIVE_INLINE void
-transpose(V (&rows)[width<V>])
+NEML2_NATIVE_INLINE void transpose(V (&rows)[width<V>])
 {
   constexpr int W = width<V>;
 #pragma GCC unroll 16
@@ -60,8 +59,7 @@ transpose(V (&rows)[width<V>])
 
 /// The first N of a vector's elements.
 template <class V, int N>
-NEML2_NATIVE_INLINE V
-load_part(const ScalarOf<V> * p)
+NEML2_NATIVE_INLINE V load_part(const ScalarOf<V> * p)
 {
   if constexpr (N == width<V>)
     return load<V>(p);
@@ -85,8 +83,7 @@ load_part(const ScalarOf<V> * p)
 }
 
 template <class V, int N>
-NEML2_NATIVE_INLINE void
-store_part(ScalarOf<V> * p, V v)
+NEML2_NATIVE_INLINE void store_part(ScalarOf<V> * p, V v)
 {
   if constexpr (N == width<V>)
     store<V>(p, v);
@@ -110,8 +107,7 @@ store_part(ScalarOf<V> * p, V v)
 }
 
 template <class V, int N>
-NEML2_NATIVE_INLINE void
-load_tile(const ScalarOf<V> * p, Size stride, V * to)
+NEML2_NATIVE_INLINE void load_tile(const ScalarOf<V> * p, Size stride, V * to)
 {
   V rows[width<V>];
 #pragma GCC unroll 16
@@ -124,8 +120,7 @@ load_tile(const ScalarOf<V> * p, Size stride, V * to)
 }
 
 template <class V, int N>
-NEML2_NATIVE_INLINE void
-store_tile(ScalarOf<V> * p, Size stride, const V * from)
+NEML2_NATIVE_INLINE void store_tile(ScalarOf<V> * p, Size stride, const V * from)
 {
   V rows[width<V>];
 #pragma GCC unroll 16
@@ -139,8 +134,7 @@ store_tile(ScalarOf<V> * p, Size stride, const V * from)
 
 /// Past the caches: whole vectors of a contiguous, aligned array. Pays for outputs that no cache will hold.
 template <class V, int C>
-NEML2_NATIVE_INLINE void
-stream(ScalarOf<V> * p, const V * from)
+NEML2_NATIVE_INLINE void stream(ScalarOf<V> * p, const V * from)
 {
   alignas(64) ScalarOf<V> buffer[C * width<V>];
   constexpr int W = width<V>;
@@ -153,9 +147,11 @@ stream(ScalarOf<V> * p, const V * from)
   for (int k = 0; k < C; ++k)
   {
 #if NEML2_NATIVE_BYTES == 64
-    _mm512_stream_si512(reinterpret_cast<__m512i *>(p + k * W), *reinterpret_cast<const __m512i *>(buffer + k * W));
+    _mm512_stream_si512(reinterpret_cast<__m512i *>(p + k * W),
+                        *reinterpret_cast<const __m512i *>(buffer + k * W));
 #else
-    _mm256_stream_si256(reinterpret_cast<__m256i *>(p + k * W), *reinterpret_cast<const __m256i *>(buffer + k * W));
+    _mm256_stream_si256(reinterpret_cast<__m256i *>(p + k * W),
+                        *reinterpret_cast<const __m256i *>(buffer + k * W));
 #endif
   }
 }
@@ -164,8 +160,7 @@ stream(ScalarOf<V> * p, const V * from)
 
 /// The C components of the points of `rows`, one vector each.
 template <class V, int C>
-NEML2_NATIVE_INLINE void
-load_rows(const Rows<const ScalarOf<V>> & rows, V * to)
+NEML2_NATIVE_INLINE void load_rows(const Rows<const ScalarOf<V>> & rows, V * to)
 {
   constexpr int W = width<V>;
   if constexpr (W == 1)
@@ -200,8 +195,8 @@ load_rows(const Rows<const ScalarOf<V>> & rows, V * to)
 
 /// The other way. `past` asks for stores past the caches where the rows allow it.
 template <class V, int C>
-NEML2_NATIVE_INLINE void
-store_rows(const Rows<ScalarOf<V>> & rows, const V * from, [[maybe_unused]] bool past)
+NEML2_NATIVE_INLINE void store_rows(const Rows<ScalarOf<V>> & rows, const V * from,
+                                    [[maybe_unused]] bool past)
 {
   constexpr int W = width<V>;
   if constexpr (W == 1)

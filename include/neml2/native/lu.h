@@ -7,42 +7,36 @@
 #include <utility>
 
 /**
- * Dense LU of a point's Jacobian, of a size known at compile time, in two layouts: wide lanes hold one system each; a
- * plain number means one system, whose rows are worked on as vectors.
+ * Dense LU of a point's Jacobian, of a size known at compile time, in two layouts: wide lanes hold one system
+ * each; a plain number means one system, whose rows are worked on as vectors.
  *
- * Rows are exchanged only where another entry of the column is more than solvers::lu_pivot_ratio times the diagonal
- * one. A pivot whose inverse overflows, or that is not finite, makes a system singular: its solution is meaningless.
+ * Rows are exchanged only where another entry of the column is more than solvers::lu_pivot_ratio times the
+ * diagonal one. A pivot whose inverse overflows, or that is not finite, makes a system singular: its solution
+ * is meaningless.
  */
+// Loops over the R rows of a tile ask to be unrolled four times; where R is less, GCC warns of the iterations
+// that the bound excludes.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Waggressive-loop-optimizations"
+#endif
+
 namespace neml2::native
 {
 inline namespace NEML2_NATIVE_ISA
 {
 namespace detail
 {
-/// Calls f with each of the numbers B ... E - 1 as a compile-time constant.
-template <int B, int E, class F>
-NEML2_NATIVE_INLINE void
-unrolled(F && f)
-{
-  if constexpr (B < E)
-  {
-    f(std::integral_constant<int, B>{});
-    unrolled<B + 1, E>(f);
-  }
-}
-
 /// Entries in a row of a wide matrix: one more where rows would fall into each other's cache lines.
 template <class V>
-constexpr int
-row_length(int n)
+constexpr int row_length(int n)
 {
   return n * int(sizeof(V)) % 2048 == 0 ? n + 1 : n;
 }
 
 /// Rows of a column, filled up to whole vectors.
 template <class T>
-constexpr int
-column_length(int n)
+constexpr int column_length(int n)
 {
   return (n + width<Wide<T>> - 1) / width<Wide<T>> * width<Wide<T>>;
 }
@@ -88,8 +82,7 @@ namespace detail
 {
 /// Lane by lane: exchanges row k with the row below that holds the largest entry of column k.
 template <class V, int N, int M>
-__attribute__((noinline, cold)) void
-exchange_rows(Matrix<V, N> & a, Columns<V, N, M> & b, int k)
+__attribute__((noinline, cold)) void exchange_rows(Matrix<V, N> & a, Columns<V, N, M> & b, int k)
 {
   V best = abs(a(k, k)) * splat<V>(solvers::lu_pivot_ratio);
   MaskOf<V> from = MaskOf<V>{} + k;
@@ -120,98 +113,300 @@ exchange_rows(Matrix<V, N> & a, Columns<V, N, M> & b, int k)
 
 /// The inverse of a pivot, 1 where there is none; such lanes are added to `singular`.
 template <class V>
-NEML2_NATIVE_INLINE V
-invert(V pivot, MaskOf<V> & singular)
+NEML2_NATIVE_INLINE V invert(V pivot, MaskOf<V> & singular)
 {
   const V size = abs(pivot), one = splat<V>(1);
-  const MaskOf<V> usable = both(MaskOf<V>(size >= splat<V>(smallest_pivot<ScalarOf<V>>)), MaskOf<V>(finite(size)));
+  const MaskOf<V> usable =
+      both(MaskOf<V>(size >= splat<V>(smallest_pivot<ScalarOf<V>>)), MaskOf<V>(finite(size)));
   singular = either(singular, negate(usable));
   return one / select<V>(usable, pivot, one);
 }
 
-/// Panels of four columns, unrolled along the columns; what is left of a row stays in registers for a panel.
+/// Wide lanes: panels of P = 4 columns; what is right of them is updated three rows at a time, from
+/// registers.
 template <class V, int N, int M>
-NEML2_NATIVE_INLINE std::uint32_t
-solve_unrolled(Matrix<V, N> & a, Columns<V, N, M> & b)
+struct Tiled
 {
-  constexpr int panel = 4;
-  MaskOf<V> singular = mask<V>(false);
-  unrolled<0, (N + panel - 1) / panel>(
-      [&](auto number) __attribute__((always_inline))
+  static constexpr int A = Matrix<V, N>::length, B = M;
+
+  /// Unit lower triangle of a panel's top.
+  template <int P>
+  struct Triangle
+  {
+    V l[P][P];
+  };
+
+  /// Columns k0 ... k0 + P - 1 without exchanges; false, with the columns as they were, if some lane calls
+  /// for one.
+  template <int P>
+  static NEML2_NATIVE_INLINE bool panel(V (*a)[A], int k0, Triangle<P> & top)
+  {
+    V u[P][P], inverse[P], below[N][P];
+    MaskOf<V> singular = mask<V>(false);
+    V largest = splat<V>(0);
+#pragma GCC unroll 4
+    for (int r = 0; r < P; ++r)
+#pragma GCC unroll 4
+      for (int c = 0; c < P; ++c)
+        u[r][c] = a[k0 + r][k0 + c];
+#pragma GCC unroll 4
+    for (int c = 0; c < P; ++c)
+    {
+      inverse[c] = invert(u[c][c], singular);
+#pragma GCC unroll 4
+      for (int r = c + 1; r < P; ++r)
       {
-        constexpr int k0 = number * panel, k1 = k0 + panel < N ? k0 + panel : N;
-        unrolled<k0, k1>(
-            [&](auto column) __attribute__((always_inline))
-            {
-              constexpr int k = column;
-              if constexpr (k + 1 < N)
-              {
-                V top = abs(a(k + 1, k));
+        u[r][c] = u[r][c] * inverse[c];
+        largest = larger(largest, abs(u[r][c]));
+#pragma GCC unroll 4
+        for (int j = c + 1; j < P; ++j)
+          u[r][j] -= u[r][c] * u[c][j];
+      }
+    }
 #pragma GCC unroll 2
-                for (int i = k + 2; i < N; ++i)
-                  top = larger(top, abs(a(i, k)));
-                if (__builtin_expect(any<V>(top > abs(a(k, k)) * splat<V>(solvers::lu_pivot_ratio)), 0))
-                  exchange_rows(a, b, k);
-              }
-              const V inverse = invert(a(k, k), singular);
-              a(k, k) = inverse;
+    for (int i = k0 + P; i < N; ++i)
+    {
+      V l[P];
+#pragma GCC unroll 4
+      for (int c = 0; c < P; ++c)
+        below[i][c] = l[c] = a[i][k0 + c];
+#pragma GCC unroll 4
+      for (int c = 0; c < P; ++c)
+      {
+#pragma GCC unroll 4
+        for (int q = 0; q < c; ++q)
+          l[c] -= l[q] * u[q][c];
+        l[c] = l[c] * inverse[c];
+        a[i][k0 + c] = l[c];
+        largest = larger(largest, abs(l[c]));
+      }
+    }
+    if (__builtin_expect(any<V>(either(singular, MaskOf<V>(largest > splat<V>(solvers::lu_pivot_ratio)))), 0))
+    {
+      for (int i = k0 + P; i < N; ++i)
+        for (int c = 0; c < P; ++c)
+          a[i][k0 + c] = below[i][c];
+      return false;
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < P; ++r)
+#pragma GCC unroll 4
+      for (int c = 0; c < P; ++c)
+        a[k0 + r][k0 + c] = r == c ? inverse[c] : u[r][c];
+#pragma GCC unroll 4
+    for (int r = 1; r < P; ++r)
+#pragma GCC unroll 4
+      for (int c = 0; c < r; ++c)
+        top.l[r][c] = u[r][c];
+    return true;
+  }
+
+  /// The same columns, with exchanges.
+  static __attribute__((noinline, cold)) void careful_panel(Matrix<V, N> & a, Columns<V, N, M> & b, int k0,
+                                                            int k1, MaskOf<V> & singular)
+  {
+    for (int k = k0; k < k1; ++k)
+    {
+      exchange_rows(a, b, k);
+      const V inverse = invert(a(k, k), singular);
+      a(k, k) = inverse;
+      for (int i = k + 1; i < N; ++i)
+      {
+        const V l = a(i, k) * inverse;
+        a(i, k) = l;
+        for (int j = k + 1; j < k1; ++j)
+          a(i, j) -= l * a(k, j);
+      }
+    }
+  }
+
+  /// The panel's own rows, right of it.
+  template <int P>
+  static NEML2_NATIVE_INLINE void finish_rows(const Triangle<P> & top, V * u, int stride, int count)
+  {
 #pragma GCC unroll 1
-              for (int i = k + 1; i < N; ++i)
-              {
-                const V l = a(i, k) * inverse;
-                a(i, k) = l;
-                unrolled<k + 1, k1>([&](auto j) __attribute__((always_inline)) { a(i, j) -= l * a(k, j); });
-              }
-            });
-        const auto eliminate = [&](auto depth, int i) __attribute__((always_inline))
-        {
-          constexpr int d = depth;
-          V l[panel];
-          unrolled<0, d>([&](auto q) __attribute__((always_inline)) { l[q] = a(i, k0 + q); });
-          unrolled<k1, N>(
-              [&](auto j) __attribute__((always_inline))
-              {
-                V x = a(i, j);
-                unrolled<0, d>([&](auto q) __attribute__((always_inline)) { x -= l[q] * a(k0 + q, j); });
-                a(i, j) = x;
-              });
-          for (int j = 0; j < M; ++j)
-          {
-            V x = b(i, j);
-            unrolled<0, d>([&](auto q) __attribute__((always_inline)) { x -= l[q] * b(k0 + q, j); });
-            b(i, j) = x;
-          }
-        };
-        unrolled<1, k1 - k0>([&](auto r) __attribute__((always_inline)) { eliminate(r, k0 + r); });
+    for (int j = 0; j < count; ++j)
+    {
+      V x[P];
+#pragma GCC unroll 4
+      for (int r = 0; r < P; ++r)
+      {
+        x[r] = u[r * stride + j];
+#pragma GCC unroll 4
+        for (int c = 0; c < r; ++c)
+          x[r] -= top.l[r][c] * x[c];
+        u[r * stride + j] = x[r];
+      }
+    }
+  }
+
+  /// R rows x below the panel, right of it: x -= l u.
+  template <int P, int R>
+  static NEML2_NATIVE_INLINE void update(const V (&l)[R][P], const V * u, V * x, int stride, int count)
+  {
 #pragma GCC unroll 1
-        for (int i = k1; i < N; ++i)
-          eliminate(std::integral_constant<int, k1 - k0>{}, i);
-      });
+    for (int j = 0; j < count; ++j)
+    {
+      V uj[P];
+#pragma GCC unroll 4
+      for (int q = 0; q < P; ++q)
+        uj[q] = u[q * stride + j];
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r)
+      {
+        V v = x[r * stride + j];
+#pragma GCC unroll 4
+        for (int q = 0; q < P; ++q)
+          v -= l[r][q] * uj[q];
+        x[r * stride + j] = v;
+      }
+    }
+  }
+
+  template <int P, int R>
+  static NEML2_NATIVE_INLINE void update_rows(V (*a)[A], V (*b)[B], int k0, int i)
+  {
+    V l[R][P];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int q = 0; q < P; ++q)
+        l[r][q] = a[i + r][k0 + q];
+    update<P, R>(l, &a[k0][k0 + P], &a[i][k0 + P], A, N - k0 - P);
+    update<P, R>(l, &b[k0][0], &b[i][0], B, M);
+  }
+
+  template <int P>
+  static NEML2_NATIVE_INLINE void step(Matrix<V, N> & matrix, Columns<V, N, M> & right, int k0,
+                                       MaskOf<V> & singular)
+  {
+    V(*a)[A] = matrix.data;
+    V(*b)[B] = right.data;
+    Triangle<P> top;
+    if (__builtin_expect(!panel<P>(a, k0, top), 0))
+    {
+      careful_panel(matrix, right, k0, k0 + P, singular);
+      for (int r = 1; r < P; ++r)
+        for (int c = 0; c < r; ++c)
+          top.l[r][c] = a[k0 + r][k0 + c];
+    }
+    finish_rows<P>(top, &b[k0][0], B, M);
+    if constexpr (P < 4) // the last columns
+      return;
+    finish_rows<P>(top, &a[k0][k0 + P], A, N - k0 - P);
+    int i = k0 + P;
 #pragma GCC unroll 1
-  for (int j = 0; j < M; ++j)
-    unrolled<0, N>(
-        [&](auto q) __attribute__((always_inline))
-        {
-          constexpr int k = N - 1 - q;
-          V x = b(k, j);
-          unrolled<k + 1, N>([&](auto i) __attribute__((always_inline)) { x -= a(k, i) * b(i, j); });
-          b(k, j) = x * a(k, k);
-        });
-  return bits<V>(singular);
-}
+    for (; i + 3 <= N; i += 3)
+      update_rows<P, 3>(a, b, k0, i);
+    if (i + 2 == N)
+      update_rows<P, 2>(a, b, k0, i);
+    else if (i + 1 == N)
+      update_rows<P, 1>(a, b, k0, i);
+  }
+
+  /// R rows k - R + 1 ... k of C columns of the solution from column j on.
+  template <int R, int C>
+  static NEML2_NATIVE_INLINE void back_rows(Matrix<V, N> & a, Columns<V, N, M> & b, int k, int j)
+  {
+    V y[R][C];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c)
+        y[r][c] = b(k - r, j + c);
+#pragma GCC unroll 1
+    for (int i = N - 1; i > k; --i)
+    {
+      V x[C];
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c)
+        x[c] = b(i, j + c);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c)
+          y[r][c] -= a(k - r, i) * x[c];
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c)
+      {
+#pragma GCC unroll 4
+        for (int q = 0; q < r; ++q)
+          y[r][c] -= a(k - r, k - q) * y[q][c];
+        y[r][c] = y[r][c] * a(k - r, k - r);
+        b(k - r, j + c) = y[r][c];
+      }
+  }
+
+  template <int C>
+  static NEML2_NATIVE_INLINE void back(Matrix<V, N> & a, Columns<V, N, M> & b, int j)
+  {
+    constexpr int rows = C == 1 ? 4 : 3;
+    int k = N - 1;
+#pragma GCC unroll 1
+    for (; k >= rows - 1; k -= rows)
+      back_rows<rows, C>(a, b, k, j);
+    for (; k >= 0; --k)
+      back_rows<1, C>(a, b, k, j);
+  }
+
+  /// A single column of few rows, all of them in registers.
+  static NEML2_NATIVE_INLINE void back_short(Matrix<V, N> & a, Columns<V, N, M> & b)
+  {
+    V x[N];
+#pragma GCC unroll 12
+    for (int i = 0; i < N; ++i)
+      x[i] = b(i, 0);
+#pragma GCC unroll 12
+    for (int k = N - 1; k >= 0; --k)
+    {
+      x[k] = x[k] * a(k, k);
+      b(k, 0) = x[k];
+#pragma GCC unroll 12
+      for (int i = 0; i < k; ++i)
+        x[i] -= a(i, k) * x[k];
+    }
+  }
+
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b)
+  {
+    MaskOf<V> singular = mask<V>(false);
+    constexpr int whole = N / 4 * 4, group = 4, grouped = M / group * group;
+#pragma GCC unroll 1
+    for (int k = 0; k < whole; k += 4)
+      step<4>(a, b, k, singular);
+    if constexpr (N > whole)
+      step<N - whole>(a, b, whole, singular);
+    if constexpr (M == 1 && N <= 12)
+      back_short(a, b);
+    else
+    {
+#pragma GCC unroll 1
+      for (int j = 0; j < grouped; j += group)
+        back<group>(a, b, j);
+      if constexpr (M > grouped)
+        back<M - grouped>(a, b, grouped);
+    }
+    return bits<V>(singular);
+  }
+};
 
 /// One system: columns are vectors along the rows.
 template <class T, int N, int M>
 struct OnePoint
 {
   using V = Wide<T>;
-  static constexpr int W = width<V>, length = column_length<T>(N), vectors = length / W;
+  static constexpr int W = width<V>, vectors = column_length<T>(N) / W;
 
-  /// The first n lanes of v set to zero, n < W.
+  static NEML2_NATIVE_INLINE V at(const T * column, int v) { return load<V>(column + v * W); }
+
+  /// v with its first n lanes set to zero.
   static NEML2_NATIVE_INLINE V without_first(V v, int n)
   {
     if constexpr (W == 1)
-      return static_cast<void>(n), v;
+      return n ? V(0) : v;
     else
     {
       MaskOf<V> index;
@@ -220,8 +415,6 @@ struct OnePoint
       return index >= MaskOf<V>{} + n ? v : V{};
     }
   }
-
-  static NEML2_NATIVE_INLINE V at(const T * column, int v) { return load<V>(column + v * W); }
 
   static __attribute__((noinline, cold)) void exchange(Matrix<T, N> & a, Columns<T, N, M> & b, int k)
   {
@@ -239,36 +432,49 @@ struct OnePoint
       std::swap(b(k, j), b(from, j));
   }
 
-  /// Step k of the elimination; k is a number or a compile-time constant.
-  template <class K>
-  static NEML2_NATIVE_INLINE void eliminate(Matrix<T, N> & a, Columns<T, N, M> & b, K k, bool & singular)
+  /// Steps k of the elimination whose diagonal is in vector number First of a column, and all after them.
+  template <int First>
+  static NEML2_NATIVE_INLINE void eliminate(Matrix<T, N> & a, Columns<T, N, M> & b, bool & singular)
   {
-    const int first = k / W;
+    constexpr int end = (First + 1) * W < N ? (First + 1) * W : N;
+#pragma GCC unroll 1
+    for (int k = First * W; k < end; ++k)
+      eliminate_column<First>(a, b, k, singular);
+    if constexpr (end < N)
+      eliminate<First + 1>(a, b, singular);
+  }
+
+  template <int First>
+  static NEML2_NATIVE_INLINE void eliminate_column(Matrix<T, N> & a, Columns<T, N, M> & b, int k,
+                                                   bool & singular)
+  {
     T * column = a.data[k];
-    V limit = splat<V>(abs(column[k]) * T(solvers::lu_pivot_ratio));
-    MaskOf<V> exceeds = abs(without_first(at(column, first), k % W)) > limit;
-#pragma GCC unroll 8
-    for (int v = first + 1; v < vectors; ++v)
+    const V limit = splat<V>(abs(column[k]) * T(solvers::lu_pivot_ratio));
+    MaskOf<V> exceeds = abs(without_first(at(column, First), k - First * W)) > limit;
+#pragma GCC unroll 4
+    for (int v = First + 1; v < vectors; ++v)
       exceeds = either(exceeds, MaskOf<V>(abs(at(column, v)) > limit));
     if (__builtin_expect(any<V>(exceeds), 0))
       exchange(a, b, k);
     const T inverse = invert<T>(column[k], singular);
+    const V broadcast = splat<V>(inverse);
     V l[vectors];
-    l[first] = without_first(at(column, first) * splat<V>(inverse), k % W + 1 == W ? W : k % W + 1);
-#pragma GCC unroll 8
-    for (int v = first + 1; v < vectors; ++v)
-      l[v] = at(column, v) * splat<V>(inverse);
+    l[First] = without_first(at(column, First) * broadcast, k - First * W + 1);
+#pragma GCC unroll 4
+    for (int v = First + 1; v < vectors; ++v)
+      l[v] = at(column, v) * broadcast;
     column[k] = inverse;
     const auto update = [&](T * target) __attribute__((always_inline))
     {
       const V u = splat<V>(target[k]);
-#pragma GCC unroll 8
-      for (int v = first; v < vectors; ++v)
+#pragma GCC unroll 4
+      for (int v = First; v < vectors; ++v)
         store<V>(target + v * W, at(target, v) - l[v] * u);
     };
 #pragma GCC unroll 2
     for (int j = k + 1; j < N; ++j)
       update(a.data[j]);
+#pragma GCC unroll 1
     for (int j = 0; j < M; ++j)
       update(b.data[j]);
   }
@@ -277,55 +483,45 @@ struct OnePoint
   {
     bool singular = false;
     for (int j = 0; j < N; ++j)
-      for (int i = N; i < length; ++i)
+      for (int i = N; i < vectors * W; ++i)
         a.data[j][i] = T(0);
     for (int j = 0; j < M; ++j)
-      for (int i = N; i < length; ++i)
+      for (int i = N; i < vectors * W; ++i)
         b.data[j][i] = T(0);
-    if constexpr (N <= 32)
-      unrolled<0, N>([&](auto k) __attribute__((always_inline)) { eliminate(a, b, k, singular); });
-    else
-    {
-#pragma GCC unroll 1
-      for (int k = 0; k < N; ++k)
-        eliminate(a, b, k, singular);
-    }
+    eliminate<0>(a, b, singular);
 #pragma GCC unroll 1
     for (int j = 0; j < M; ++j)
     {
-      T x[length];
+      T x[vectors * W];
       __builtin_memcpy(x, b.data[j], sizeof(x));
 #pragma GCC unroll 1
       for (int k = N - 1; k >= 0; --k)
-        back(a, x, b.data[j], k);
+      {
+        const T value = x[k] * a.data[k][k];
+        const V broadcast = splat<V>(value);
+        for (int v = 0; v <= k / W; ++v) // rows from k on get what is not needed again
+          store<V>(x + v * W, at(x, v) - at(a.data[k], v) * broadcast);
+        b.data[j][k] = value;
+      }
     }
     return singular ? 1u : 0u;
   }
-
-  /// Step k of the back substitution: takes unknown k out of the rows above.
-  static NEML2_NATIVE_INLINE void back(Matrix<T, N> & a, T * x, T * solution, int k)
-  {
-    const T value = x[k] * a.data[k][k];
-    const V broadcast = splat<V>(value);
-    for (int v = 0; v <= k / W; ++v) // rows from k on get what is not needed again
-      store<V>(x + v * W, at(x, v) - at(a.data[k], v) * broadcast);
-    solution[k] = value;
-  }
 };
 
-/// Sizes up to this are unrolled in wide lanes; above, solvers::lu with its register tiles is as fast or faster.
-inline constexpr int largest_unrolled = 16;
+/// Above this size the matrix leaves the first-level cache, and solvers::lu, which goes through it less
+/// often, is faster.
+inline constexpr int largest_tiled = 32;
 } // namespace detail
 
-/// Solves A X = B; B becomes X, A is destroyed. Returns one bit for each singular lane.
+namespace detail
+{
 template <class V, int N, int M>
-NEML2_NATIVE_INLINE std::uint32_t
-solve(Matrix<V, N> & a, Columns<V, N, M> & b)
+NEML2_NATIVE_INLINE std::uint32_t solve_inline(Matrix<V, N> & a, Columns<V, N, M> & b)
 {
   if constexpr (width<V> == 1)
-    return detail::OnePoint<V, N, M>::solve(a, b);
-  else if constexpr (N <= detail::largest_unrolled)
-    return detail::solve_unrolled(a, b);
+    return OnePoint<V, N, M>::solve(a, b);
+  else if constexpr (N <= largest_tiled)
+    return Tiled<V, N, M>::solve(a, b);
   else
   {
     using T = ScalarOf<V>;
@@ -338,5 +534,26 @@ solve(Matrix<V, N> & a, Columns<V, N, M> & b)
     return singular;
   }
 }
+
+template <class V, int N, int M>
+__attribute__((noinline)) std::uint32_t solve_apart(Matrix<V, N> & a, Columns<V, N, M> & b)
+{
+  return solve_inline(a, b);
+}
+} // namespace detail
+
+/// Solves A X = B; B becomes X, A is destroyed. Returns one bit for each singular lane.
+template <class V, int N, int M>
+NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b)
+{
+  if constexpr (N <= 4)
+    return detail::solve_inline(a, b);
+  else
+    return detail::solve_apart(a, b); // one copy for all who need it
+}
 } // namespace NEML2_NATIVE_ISA
 } // namespace neml2::native
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

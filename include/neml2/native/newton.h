@@ -5,8 +5,8 @@
 #include "neml2/native/lu.h"
 
 /**
- * Newton's method for the points in the lanes, each on its own: the rules of neml2/solvers/Newton.h. A lane that has
- * converged or failed keeps its values while the others go on.
+ * Newton's method for the points in the lanes, each on its own: the rules of neml2/solvers/Newton.h. A lane
+ * that has converged or failed keeps its values while the others go on.
  *
  * The loop is the generated code's, so that residual and Jacobian share what they have in common:
  *
@@ -65,7 +65,10 @@ public:
   using Mask = MaskOf<V>;
 
   /// Solves for the lanes of `active`.
-  NEML2_NATIVE_INLINE Newton(const neml2_native_solver & options, Mask active) : _options(options), _active(active) {}
+  NEML2_NATIVE_INLINE Newton(const neml2_native_solver & options, Mask active)
+      : _options(options), _active(active)
+  {
+  }
 
   /// Takes the residual at the iterate u; whether no lane goes on.
   NEML2_NATIVE_INLINE bool finished(const V (&r)[N], const V (&u)[N])
@@ -90,8 +93,8 @@ public:
     return _iteration >= _options.max_its || !any<V>(_active);
   }
 
-  /// Solves a x = r (a is destroyed) and moves the iterates by -x, or by part of it. `trial(u, r)` evaluates the
-  /// residual at another place.
+  /// Solves a x = r (a is destroyed) and moves the iterates by -x, or by part of it. `trial(u, r)` evaluates
+  /// the residual at another place.
   template <class Trial>
   NEML2_NATIVE_INLINE void step(Matrix<V, N> & a, const V (&r)[N], V (&u)[N], const Trial & trial)
   {
@@ -177,10 +180,11 @@ struct Increment
 };
 
 /**
- * Newton's method with bisection of the step for the lanes that fail: the rules of neml2/solvers/Substepping.h.
+ * Newton's method with bisection of the step for the lanes that fail: the rules of
+ * neml2/solvers/Substepping.h.
  *
- * S components make up the state; attempt(s, lanes) solves from the guess in s, puts the solution in its place and
- * returns the Outcome.
+ * S components make up the state; attempt(s, lanes) solves from the guess in s, puts the solution in its
+ * place and returns the Outcome.
  */
 template <class V, int S, class Attempt>
 class Substepping

@@ -21,7 +21,8 @@ public:
   using T = ScalarOf<V>;
   static constexpr int W = width<V>;
 
-  NEML2_NATIVE_INLINE Group(neml2_native_call & call, const neml2_native_model & model, std::int64_t first, int count)
+  NEML2_NATIVE_INLINE Group(neml2_native_call & call, const neml2_native_model & model, std::int64_t first,
+                            int count)
       : call(call), model(model), first(first), count(count)
   {
     if (__builtin_expect(call.batch_axes > 1, 0))
@@ -65,7 +66,8 @@ public:
   NEML2_NATIVE_INLINE void report(const Outcome<V> & outcome)
   {
     const std::uint32_t converged = bits<V>(outcome.converged);
-    if (__builtin_expect((converged & lanes()) == lanes() && !call.status && !call.iterations && !call.residual, 1))
+    if (__builtin_expect(
+            (converged & lanes()) == lanes() && !call.status && !call.iterations && !call.residual, 1))
       return;
     report_lanes(outcome);
   }
@@ -92,7 +94,8 @@ private:
       }
       return {data, 0, starts, array.component_offsets, count};
     }
-    return {data + first * array.stride, static_cast<Size>(array.stride), nullptr, array.component_offsets, count};
+    return {data + first * array.stride, static_cast<Size>(array.stride), nullptr, array.component_offsets,
+            count};
   }
 
   __attribute__((noinline)) void find_indices()
@@ -141,8 +144,7 @@ struct Extent
   std::intptr_t low = 0, high = 0;
 };
 
-inline Extent
-extent(const neml2_native_call & call, const neml2_native_array & array, std::int64_t scalar)
+inline Extent extent(const neml2_native_call & call, const neml2_native_array & array, std::int64_t scalar)
 {
   std::int64_t low = 0, high = 0;
   const auto reach = [&](std::int64_t count, std::int64_t stride)
@@ -176,21 +178,25 @@ public:
   {
     const std::int64_t inputs = _model.n_inputs;
     return ranges() && batch() && solvers() &&
-           arrays(_call.inputs, _call.n_inputs, inputs, "inputs", [&](int k) { return _model.inputs[k].size; }) &&
+           arrays(_call.inputs, _call.n_inputs, inputs, "inputs",
+                  [&](int k) { return _model.inputs[k].size; }) &&
            needed() &&
-           arrays(_call.outputs, _call.n_outputs, _model.n_outputs, "outputs",
-                  [&](int k) { return _model.outputs[k].size; }, true) &&
+           arrays(
+               _call.outputs, _call.n_outputs, _model.n_outputs, "outputs",
+               [&](int k) { return _model.outputs[k].size; }, true) &&
            (!jvp || arrays(_call.tangents, _call.n_tangents, inputs, "tangents",
                            [&](int k) { return _model.inputs[k].size; })) &&
-           (!jvp || arrays(_call.derivatives, _call.n_derivatives, _model.n_outputs, "derivatives",
-                           [&](int k) { return _model.outputs[k].size; }, true)) &&
-           (!jacobian || arrays(_call.derivatives, _call.n_derivatives, _model.n_pairs, "derivatives",
-                                [&](int k)
-                                {
-                                  const auto & pair = _model.pairs[k];
-                                  return _model.outputs[pair.output].size * _model.inputs[pair.input].size;
-                                },
-                                true)) &&
+           (!jvp || arrays(
+                        _call.derivatives, _call.n_derivatives, _model.n_outputs, "derivatives",
+                        [&](int k) { return _model.outputs[k].size; }, true)) &&
+           (!jacobian || arrays(
+                             _call.derivatives, _call.n_derivatives, _model.n_pairs, "derivatives",
+                             [&](int k)
+                             {
+                               const auto & pair = _model.pairs[k];
+                               return _model.outputs[pair.output].size * _model.inputs[pair.input].size;
+                             },
+                             true)) &&
            apart(jacobian || jvp, jvp);
   }
 
@@ -237,16 +243,17 @@ private:
     for (int k = 0; k < _call.n_solvers; ++k)
     {
       const auto & s = _call.solvers[k];
-      if (!(s.max_its >= 1) || !(s.abs_tol >= 0) || !(s.rel_tol >= 0) || s.line_search < 0 || s.line_search > 2 ||
-          (s.line_search && !(s.cutback > 0)) || s.max_substepping < 0 || s.max_substepping > 20)
+      if (!(s.max_its >= 1) || !(s.abs_tol >= 0) || !(s.rel_tol >= 0) || s.line_search < 0 ||
+          s.line_search > 2 || (s.line_search && !(s.cutback > 0)) || s.max_substepping < 0 ||
+          s.max_substepping > 20)
         return fail("solvers[%d] has settings that cannot be", k);
     }
     return true;
   }
 
   template <class Size>
-  bool arrays(const neml2_native_array * a, std::int64_t given, std::int64_t expected, const char * what, Size size,
-              bool written = false)
+  bool arrays(const neml2_native_array * a, std::int64_t given, std::int64_t expected, const char * what,
+              Size size, bool written = false)
   {
     if (given != expected)
       return fail("%lld %s given, %s has %lld", (long long)given, what, _model.name, (long long)expected);
@@ -257,7 +264,8 @@ private:
       if (!a[k].data)
         continue;
       if (a[k].size != size(k))
-        return fail("%s[%d] has %lld components, expected %lld", what, k, (long long)a[k].size, (long long)size(k));
+        return fail("%s[%d] has %lld components, expected %lld", what, k, (long long)a[k].size,
+                    (long long)size(k));
       if (reinterpret_cast<std::uintptr_t>(a[k].data) % static_cast<std::uintptr_t>(_model.scalar_bytes))
         return fail("%s[%d] is not aligned to %d bytes", what, k, _model.scalar_bytes);
       if (_call.batch_axes > 1 && !a[k].batch_strides)
@@ -324,8 +332,7 @@ enum class Kind
 
 /// Runs Body::run<V>(group) for the points of a call: one at a time, or in wide lanes.
 template <class T, Kind kind, class Body>
-int
-run_points(neml2_native_call * call, const neml2_native_model & model)
+int run_points(neml2_native_call * call, const neml2_native_model & model)
 {
   if (!call)
     return NEML2_NATIVE_BAD_CALL;
