@@ -26,6 +26,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("model", metavar="MODEL", nargs="?", help="name of a block in [Models]")
     common.add_overrides(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--graph", metavar="OUT.svg", help="draw MODEL instead: pieces, variables, unknowns (.svg, .pdf, .png or .dot)"
+    )
     return parser
 
 
@@ -38,12 +41,25 @@ def command(options: argparse.Namespace) -> int:
     if options.model is not None and "=" in options.model:
         options.overrides, options.model = [options.model, *options.overrides], None
     source = common.load(options.file, options.overrides, options.load)
+    if options.graph:
+        return graph(source, options.model, Path(options.graph))
     if options.model is None:
         content = {"models": {name: source.type_of("Models", name) for name in source.names("Models")}}
     else:
         common.require(source, "Models", options.model)
         content = describe(source, options.model)
     print(json.dumps(content, indent=1) if options.json else text(content))
+    return common.OK
+
+
+def graph(source: InputFile, name: str | None, path: Path) -> int:
+    from ._graph import draw
+
+    if name is None:
+        raise common.UsageError("--graph draws one model; name it after FILE")
+    common.require(source, "Models", name)
+    draw(source.get_model(name), path)
+    print(f"{path}: drawing of '{name}'")
     return common.OK
 
 
