@@ -1,32 +1,62 @@
 # SPDX-License-Identifier: MIT
-"""Compiled kernels kept between runs, by what they were made from.
+"""Compiled files kept between runs, by what they were made from.
 
-The key is a hash of everything that shapes the file: graph, layout, target, torch and compiler. A kernel is built under
-a lock in a folder named after its key, so that processes starting at once compile it once, and so that the paths
-Inductor hashes into its file names are the same in every run.
+The name of an entry holds a hash of everything that shapes the file: graph or source, layout, target, torch, headers,
+compiler. An entry is built under a lock in a folder of its own, so that processes starting at once compile it once, and
+the paths Inductor hashes into its file names are the same in every run; then it is renamed into place. Beside it lies a
+note with its checksum: an entry that does not match is built again. Each kind of entry has a folder and a limit; what
+was used longest ago goes first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
-LIMIT_BYTES = 2 << 30
+T = TypeVar("T")
+Build = Callable[[Path, Path], Any]
+
+LIMITS = {"kernels": 2 << 30, "jit": 512 << 20}
+"""Kinds of entries, a folder each, and how many bytes each may hold."""
+
+_NOTE, _LOCK, _SCRATCH = ".note", ".lock", ".build"
 
 
-def folder() -> Path:
-    """Where kernels are kept: `$NEML2_CACHE_DIR/kernels`, else below the user's cache folder."""
-    root = os.environ.get("NEML2_CACHE_DIR")
-    if root is None:
-        from platformdirs import user_cache_dir
+@dataclass(frozen=True)
+class Entry:
+    """A kept file: when it was last used (seconds since the epoch), and what it is in words."""
 
-        root = user_cache_dir("neml2", appauthor=False)
-    return Path(root) / "kernels"
+    path: Path
+    kind: str
+    size: int
+    used: float
+    what: str
+
+
+def root() -> Path:
+    """The folder of all kinds: `$NEML2_CACHE_DIR`, else the user's cache folder (`$XDG_CACHE_HOME/neml2`)."""
+    chosen = os.environ.get("NEML2_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("neml2", appauthor=False))
+
+
+def folder(kind: str = "kernels") -> Path:
+    """Where entries of `kind` are kept."""
+    return root() / kind
 
 
 def key(*parts: str) -> str:
@@ -34,52 +64,171 @@ def key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def fetch(name: str, build: Build, suffix: str = ".pt2", kind: str = "kernels", what: str = "") -> bytes:
+    """The content of the file kept under `name`; see `load`."""
+    return load(name, build, Path.read_bytes, suffix, kind, what)
 
 
-def fetch(name: str, build: Callable[[Path, Path], None], suffix: str = ".pt2") -> bytes:
-    """The file kept under `name`; `build(path, scratch folder)` writes it where it is missing.
+def load(
+    name: str, build: Build, use: Callable[[Path], T], suffix: str = ".so", kind: str = "jit", what: str = ""
+) -> T:
+    """`use(path)` of the file kept under `name`; missing or damaged, `build(path, scratch folder)` writes it.
 
-    Where the cache cannot be written, the file is built in a temporary folder and not kept.
+    `use` is called while no other process replaces the file; an OSError it raises means a file that is of no use here,
+    which is built once more. Where the cache cannot be written, the file is built in a temporary folder and not kept.
     """
-    cache = folder()
+    cache = folder(kind)
+    kept = cache / f"{name}{suffix}"
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = cache / f"{name}.lock"
-        lock.touch()
-    except OSError:
-        import tempfile
-
+        with _locked(cache / f"{name}{_LOCK}") as alone:
+            fresh = not _intact(kept)
+            if fresh:
+                _make(kept, build, what, alone)
+            os.utime(kept)
+            try:
+                result = use(kept)
+            except OSError:
+                if fresh:
+                    raise
+                fresh = True
+                _make(kept, build, what, alone)
+                result = use(kept)
+        if fresh:
+            trim(cache, LIMITS[kind])
+        return result
+    except _Unwritable:
+        if _intact(kept):
+            return use(kept)
         with tempfile.TemporaryDirectory(prefix="neml2-") as scratch:
             path = Path(scratch) / f"{name}{suffix}"
             build(path, Path(scratch))
-            return path.read_bytes()
-    with _locked(lock):
-        kept = cache / f"{name}{suffix}"
-        if not kept.exists():
-            scratch_folder = cache / f"{name}.build"
-            shutil.rmtree(scratch_folder, ignore_errors=True)
-            scratch_folder.mkdir()
+            return use(path)
+
+
+class _Unwritable(Exception):
+    """The cache cannot be written."""
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Holds the lock of an entry; yields False where the file system has no locks."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a")
+        except OSError as error:
+            raise _Unwritable from error
+        with file:
             try:
-                build(scratch_folder / kept.name, scratch_folder)
-                (scratch_folder / kept.name).rename(kept)
-            finally:
-                shutil.rmtree(scratch_folder, ignore_errors=True)
-            trim(cache, LIMIT_BYTES)
-        content = kept.read_bytes()
-        os.utime(kept)
-    return content
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                yield False
+                return
+            if not _is_open_file(path, file.fileno()):  # removed while we waited for it
+                continue
+            yield True
+            return
+
+
+def _is_open_file(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+def _make(kept: Path, build: Build, what: str, alone: bool) -> None:
+    """Build the file, then rename note and file into place. Not `alone`, another process may do the same: harmless."""
+    scratch = kept.with_name(f"{kept.stem}{'' if alone else f'.{os.getpid()}'}{_SCRATCH}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir()
+    except OSError as error:
+        raise _Unwritable from error
+    try:
+        made = scratch / kept.name
+        build(made, scratch)
+        note = {"sha256": _digest(made), "bytes": made.stat().st_size, "what": what}
+        written = scratch / f"{kept.name}{_NOTE}"
+        written.write_text(json.dumps(note))
+        written.rename(_note(kept))
+        made.rename(kept)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _note(kept: Path) -> Path:
+    return kept.with_name(f"{kept.name}{_NOTE}")
+
+
+def _read_note(kept: Path) -> dict[str, Any]:
+    try:
+        note = json.loads(_note(kept).read_text())
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _intact(kept: Path) -> bool:
+    try:
+        return _read_note(kept).get("sha256") == _digest(kept)
+    except OSError:
+        return False
+
+
+# ---- upkeep ----------------------------------------------------------------------------------------------------------
+
+
+def entries(kind: str) -> list[Entry]:
+    """What is kept, used last first."""
+    return _entries(folder(kind), kind)
+
+
+def _entries(cache: Path, kind: str = "") -> list[Entry]:
+    found = []
+    for path in cache.iterdir() if cache.is_dir() else ():
+        if path.suffix in (_NOTE, _LOCK, _SCRATCH):
+            continue
+        try:
+            status = path.stat()
+        except OSError:  # gone meanwhile
+            continue
+        what = str(_read_note(path).get("what") or path.stem)
+        found.append(Entry(path, kind, status.st_size, status.st_mtime, what))
+    return sorted(found, key=lambda e: e.used, reverse=True)
 
 
 def trim(cache: Path, limit: int) -> None:
-    """Remove the files used longest ago until at most `limit` bytes are left."""
-    files = sorted((p for p in cache.iterdir() if p.is_file()), key=lambda p: p.stat().st_mtime, reverse=True)
+    """Remove the entries used longest ago until at most `limit` bytes are left; the newest one stays."""
     total = 0
-    for file in files:
-        total += file.stat().st_size
-        if total > limit:
-            file.unlink(missing_ok=True)
+    for k, entry in enumerate(_entries(cache)):
+        total += entry.size
+        if total > limit and k > 0:
+            _remove(entry.path)
+
+
+def clear(kind: str) -> tuple[int, int]:
+    """Remove all entries; (entries, bytes) removed. Entries being built at the moment stay."""
+    cache = folder(kind)
+    removed = [entry for entry in entries(kind) if _remove(entry.path)]
+    for left in list(cache.iterdir()) if cache.is_dir() else ():
+        if left.suffix == _LOCK:
+            _remove(left.with_suffix(""))
+        elif left.suffix == _SCRATCH and time.time() - left.stat().st_mtime > 3600:  # its process has died
+            shutil.rmtree(left, ignore_errors=True)
+    return len(removed), sum(entry.size for entry in removed)
+
+
+def _remove(kept: Path) -> bool:
+    """Remove an entry with its note and lock, unless another process holds the lock."""
+    lock = kept.with_name(f"{kept.stem}{_LOCK}")
+    with contextlib.suppress(OSError), lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for path in (kept, _note(kept), lock):
+            path.unlink(missing_ok=True)
+        return True
+    return False

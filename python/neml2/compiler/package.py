@@ -137,7 +137,7 @@ def _compile(artifact: Artifact, folder: Path, target: Target) -> None:
         compile_kernel(kernel, raw, target, scratch)
         pack(raw, path, target)
 
-    content = kernel_cache.fetch(name, build)
+    content = kernel_cache.fetch(name, build, what=kernel.name)
     with zipfile.ZipFile(io.BytesIO(content)) as source:
         _repack(source, folder / artifact.file, lambda _, data: data)
 

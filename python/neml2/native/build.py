@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""From a program to a loaded library, through the cache of compiled files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from neml2.compiler import isa, kernel_cache
+from neml2.compiler.native import host, kernel, toolchain
+from neml2.compiler.native.program import Program
+
+
+def library(program: Program, scalar: str = "double") -> host.Library:
+    """The program compiled for this CPU ("double" or "float"), from the cache if it is there.
+
+    Raises BuildError where there is no C++ compiler.
+    """
+    text = kernel.source(program, scalar)
+    level = isa.best()
+    made_from = (text, runtime_headers(), compiler_version(toolchain.compiler()), *toolchain.FLAGS, level)
+    name = f"{identifier(program.name)}_{kernel_cache.key(program.name, *made_from)}"
+
+    def build(path: Path, scratch: Path) -> None:
+        toolchain.build(text, path, level)
+
+    return kernel_cache.load(name, build, host.Library, what=describe(program, scalar, level))
+
+
+def describe(program: Program, scalar: str, level: str) -> str:
+    """One line about a library, for listings."""
+
+    def arguments(group: list) -> str:
+        return ", ".join(f"{a.name}{list(a.shape) if a.shape else ''}" for a in group)
+
+    return f"{program.name}({arguments(program.inputs)}) -> {arguments(program.outputs)}, {scalar}, {level}"
+
+
+def identifier(name: str) -> str:
+    """`name` with everything that no identifier of C or file name can hold replaced by underscores."""
+    text = re.sub(r"\W", "_", name, flags=re.ASCII) or "_"
+    return f"_{text}" if text[0].isdigit() else text
+
+
+@cache
+def runtime_headers() -> str:
+    """A hash of the headers that generated kernels include."""
+    folder = toolchain.include_folder() / "neml2"
+    found = hashlib.sha256()
+    for path in sorted([*folder.glob("native/*.h"), *folder.glob("solvers/detail/*.h")]):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+@cache
+def compiler_version(compiler: str) -> str:
+    """What the compiler says it is. Raises BuildError where there is none."""
+    try:
+        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise toolchain.BuildError(f"no C++ compiler: '{compiler}' cannot be run; install g++ or set CXX") from error
+    return done.stdout

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""A torch function of fixed small shapes, compiled on first use."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neml2.compiler.native.host import Library, Report
+from neml2.compiler.native.program import Argument, Assign, Program, assemble
+from neml2.errors import suggestion
+from neml2.native import arrays
+from neml2.native.arrays import Array, Shape
+
+if TYPE_CHECKING:
+    import torch
+
+SCALARS = {"float64": "double", "float32": "float"}
+
+
+class NumericalFunction:
+    """A torch function of one material point, as native code.
+
+    fn: takes tensors of the shapes of `inputs`, in that order, and returns a tensor, a sequence of them in the order of
+        `outputs`, or a mapping by their names. It is traced once, without batch axes: no branches on values.
+    inputs: name -> shape of one point: a tuple, a size, or a type of neml2.types (`fn` then gets such a value).
+    outputs: names of the results; their shapes are found by tracing.
+    name: what messages and generated code call it; default: the name of `fn`.
+    dtype: "float64" or "float32", of all inputs and outputs.
+
+    Called with NumPy arrays or torch tensors of shape (*batch, *shape), by position or by name. Batch axes broadcast.
+    Returns an array of shape (*batch, *output shape), a tuple of them where there are several outputs: torch tensors if
+    an argument is one, else NumPy arrays. The first call compiles; what is compiled is kept between runs.
+
+    Raises TypeError and ValueError for arguments that do not fit, CaptureError for a function that cannot be traced,
+    BuildError where there is no C++ compiler.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        inputs: Mapping[str, Any],
+        outputs: Sequence[str] | str,
+        *,
+        name: str | None = None,
+        dtype: str = "float64",
+    ) -> None:
+        self.fn = fn
+        label = name or getattr(fn, "__name__", type(fn).__name__).strip("<>")
+        names = [outputs] if isinstance(outputs, str) else list(outputs)
+        self._describe(label, {n: arrays.shape_of(n, s) for n, s in inputs.items()}, names, dtype)
+        self._types = {n: s for n, s in inputs.items() if hasattr(s, "BASE_SHAPE")}
+        _check_signature(label, fn, list(inputs))
+
+    def _describe(self, name: str, inputs: dict[str, Shape], outputs: list[str], dtype: str) -> None:
+        if dtype not in SCALARS:
+            raise ValueError(f"{name}: dtype {dtype!r} is not possible; expected 'float64' or 'float32'")
+        for kind, names in (("input", list(inputs)), ("output", outputs)):
+            if not names:
+                raise ValueError(f"{name}: no {kind}s; expected at least one")
+            doubled = sorted({n for n in names if names.count(n) > 1})
+            if doubled:
+                raise ValueError(f"{name}: {kind} '{doubled[0]}' is there twice")
+        self.name, self.inputs, self.output_names, self.dtype = name, inputs, outputs, dtype
+        self._fixed: dict[str, Array] = {}  # arguments that the caller does not give
+        self._program: Program | None = None
+        self._library: Library | None = None
+        self._lock = threading.RLock()
+
+    # ---- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def program(self) -> Program:
+        """The captured program; traces the function when first asked for."""
+        with self._lock:
+            if self._program is None:
+                self._program = self._assemble()
+            return self._program
+
+    @property
+    def scalar(self) -> str:
+        """The C++ type of a component."""
+        return SCALARS[self.dtype]
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """Shapes of the outputs at one point."""
+        return {a.name: a.shape for a in self.program.outputs}
+
+    def source(self) -> str:
+        """The C++ source that is compiled."""
+        from neml2.compiler.native import kernel
+
+        return kernel.source(self.program, self.scalar)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{n}{list(s) if s else ''}" for n, s in self.inputs.items())
+        return f"<{type(self).__name__} {self.name}({inputs}) -> {', '.join(self.output_names)}>"
+
+    def _assemble(self) -> Program:
+        from neml2.compiler.capture import capture, inputs
+        from neml2.compiler.pointgraph import PointGraph
+
+        graph = PointGraph()
+        given, offset = _arguments(self.inputs, 0, self._types)
+        nodes = [inputs(graph, a.offset, a.shape) for a in given]
+        captured = capture(graph, self._point, self._examples(), nodes, self.name)
+        shapes = {n: tuple(v.shape) for n, v in zip(self.output_names, captured, strict=True)}
+        results, size = _arguments(shapes, offset, {})
+        stores = [
+            (a.offset + k, graph.number(int(node)))
+            for a, v in zip(results, captured, strict=True)
+            for k, node in enumerate(v.reshape(-1))
+        ]
+        return assemble(self.name, graph, given, 0, results, [], [Assign(stores)], size)
+
+    def _examples(self) -> list[torch.Tensor]:
+        import torch
+
+        return [torch.full(shape, 0.5, dtype=getattr(torch, self.dtype)) for shape in self.inputs.values()]
+
+    def _point(self, *data: torch.Tensor) -> list[torch.Tensor]:
+        """The function at one point, as a list of tensors in the order of the outputs."""
+        import torch
+
+        values = [self._types[n](d) if n in self._types else d for n, d in zip(self.inputs, data, strict=True)]
+        found = self.fn(*values)
+        if isinstance(found, Mapping):
+            if set(found) != set(self.output_names):
+                raise ValueError(f"{self.name} returned {', '.join(found)}; expected {', '.join(self.output_names)}")
+            found = [found[n] for n in self.output_names]
+        several = found if isinstance(found, (tuple, list)) else [found]
+        raw = [v.data if hasattr(v, "sub_batch_ndim") else v for v in several]
+        if len(raw) != len(self.output_names) or not all(isinstance(v, torch.Tensor) for v in raw):
+            returned = ", ".join(type(v).__name__ for v in several)
+            raise TypeError(f"{self.name} returned ({returned}); expected tensors: {', '.join(self.output_names)}")
+        return raw
+
+    # ---- derived functions -------------------------------------------------------------------------------------------
+
+    def jacobian(self, of: str | None = None, wrt: str | None = None) -> NumericalFunction:
+        """d(of)/d(wrt) as a function of the same inputs, with one output `d<of>_d<wrt>` of shape (*of, *wrt).
+
+        Either may be left out where there is only one. Exact, from the captured graph; for an implicit function by the
+        implicit function theorem.
+        """
+        from neml2.native.derivative import Jacobian
+
+        return Jacobian(self, _choose(self.name, of, self.output_names, "output"), self._differentiable(wrt))
+
+    def _differentiable(self, wrt: str | None) -> str:
+        return _choose(self.name, wrt, list(self.inputs), "input")
+
+    # ---- calling -----------------------------------------------------------------------------------------------------
+
+    def compile(self) -> Library:
+        """Compile now, or load what is kept; a call does it when needed."""
+        with self._lock:
+            if self._library is None:
+                from neml2.native import build
+
+                self._library = build.library(self.program, self.scalar)
+            return self._library
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values, report = self.with_report(*args, **kwargs)
+        if not report.ok:
+            raise _not_converged(self.name, report)
+        return values
+
+    def with_report(self, *args: Any, **kwargs: Any) -> tuple[Any, Report]:
+        """The values, and what became of each point: no error where a solve inside did not converge; the values of such
+        a point are those of its last iterate."""
+        given = arrays.bind(self.name, list(self.inputs), args, kwargs)
+        dtype = np.dtype(self.dtype)
+        values = {n: arrays.as_array(self.name, n, given[n], shape, dtype) for n, shape in self.inputs.items()}
+        arrays.check_batch(self.name, values, self.inputs)
+        found, report = (self._library or self.compile()).forward({**values, **self._fixed})
+        results = [found[n] for n in self.output_names]
+        if any(arrays.is_torch(v) for v in given.values()):
+            import torch
+
+            results = [torch.from_numpy(r) for r in results]
+        return (results[0] if len(results) == 1 else tuple(results)), report
+
+
+def _arguments(shapes: Mapping[str, Shape], offset: int, types: Mapping[str, Any]) -> tuple[list[Argument], int]:
+    """Arguments side by side in the state from `offset` on, and where they end."""
+    found = []
+    for name, shape in shapes.items():
+        found.append(Argument(name, types[name].__name__ if name in types else "Tensor", shape, offset))
+        offset += found[-1].size
+    return found, offset
+
+
+def _choose(function: str, name: str | None, names: Sequence[str], kind: str) -> str:
+    if name is None:
+        if len(names) > 1:
+            raise ValueError(f"{function}: which {kind} is meant? There are {', '.join(names)}")
+        return names[0]
+    if name not in names:
+        raise ValueError(f"{function}: no {kind} '{name}'{suggestion(name, names)}; there are {', '.join(names)}")
+    return name
+
+
+def _not_converged(name: str, report: Report) -> Exception:
+    from neml2.solvers.convergence import STATUS, ConvergenceError, FailedPoint, describe
+
+    points = [
+        FailedPoint(int(p), int(report.iterations[p]), float(report.residual[p]), STATUS[report.status[p]])
+        for p in np.flatnonzero(report.status)
+    ]
+    return ConvergenceError(f"{name}: {describe(points, len(report.status))}", points)
+
+
+def _check_signature(label: str, fn: Callable[..., Any], inputs: list[str]) -> None:
+    """Raises TypeError where `fn` is no function of as many arguments, or has the names of the inputs in another
+    order."""
+    if not callable(fn):
+        raise TypeError(f"{label}: expected a function, not {type(fn).__name__}")
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):  # some builtins have none
+        return
+    try:
+        signature.bind(*inputs)
+    except TypeError:
+        raise TypeError(f"{label}{signature} cannot be called with the inputs ({', '.join(inputs)})") from None
+    names = list(signature.parameters)[: len(inputs)]
+    if names != inputs and sorted(names) == sorted(inputs):
+        raise TypeError(f"{label}{signature} has another order than the inputs ({', '.join(inputs)})")
