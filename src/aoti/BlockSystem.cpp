@@ -8,22 +8,20 @@ namespace neml2::aoti
 {
 
 template <>
-const solvers::LUFunctions<double> &
-lu_functions<double>()
+const solvers::LUFunctions<double> & lu_functions<double>()
 {
   return solvers::lu_kernels().f64;
 }
 
 template <>
-const solvers::LUFunctions<float> &
-lu_functions<float>()
+const solvers::LUFunctions<float> & lu_functions<float>()
 {
   return solvers::lu_kernels().f32;
 }
 
 template <typename T>
-void
-assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda, std::int64_t lanes, T * matrix)
+void assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda,
+              std::int64_t lanes, T * matrix)
 {
   const std::int32_t * index = entries.index.data();
   for (std::int64_t i = 0; i < n; i++)
@@ -39,8 +37,8 @@ assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int6
 
 template <typename T>
 BlockSystem<T>::BlockSystem(const BlockLayout<T> & layout, Chunk & chunk)
-    : _layout(layout), _chunk(chunk), _state(chunk.work.data<T>(state_array, layout.state_size)), _iterates(_state),
-      _blocks(chunk.blocks), _slot(static_cast<std::size_t>(chunk.points)),
+    : _layout(layout), _chunk(chunk), _state(chunk.work.data<T>(state_array, layout.state_size)),
+      _iterates(_state), _blocks(chunk.blocks), _slot(static_cast<std::size_t>(chunk.points)),
       _active(static_cast<std::size_t>(chunk.blocks))
 {
   std::iota(_slot.begin(), _slot.end(), Index(0));
@@ -52,31 +50,28 @@ BlockSystem<T>::BlockSystem(const BlockLayout<T> & layout, Chunk & chunk)
 }
 
 template <typename T>
-T *
-BlockSystem<T>::array(ArrayId id, std::int64_t components, std::int64_t blocks)
+T * BlockSystem<T>::array(ArrayId id, std::int64_t components, std::int64_t blocks)
 {
   _chunk.work.resize(blocks);
   return _chunk.work.template data<T>(id, components);
 }
 
 template <typename T>
-T *
-BlockSystem<T>::at(T * data, std::int64_t components, std::int64_t slot, std::int64_t component) const
+T * BlockSystem<T>::at(T * data, std::int64_t components, std::int64_t slot, std::int64_t component) const
 {
   return data + (slot / _layout.lanes * components + component) * _layout.lanes + slot % _layout.lanes;
 }
 
 template <typename T>
-T *
-BlockSystem<T>::iterate(std::int64_t slot, std::size_t unknown) const
+T * BlockSystem<T>::iterate(std::int64_t slot, std::size_t unknown) const
 {
   return at(_iterates, _layout.state_size, slot, _layout.unknowns[unknown]);
 }
 
-/// Moves the points together when that saves a block. They come from the state, which always has the iterates.
+/// Moves the points together when that saves a block. They come from the state, which always has the
+/// iterates.
 template <typename T>
-void
-BlockSystem<T>::pack(Points points)
+void BlockSystem<T>::pack(Points points)
 {
   const auto count = static_cast<std::int64_t>(points.size());
   const auto lanes = _layout.lanes, size = _layout.state_size;
@@ -99,8 +94,7 @@ BlockSystem<T>::pack(Points points)
 }
 
 template <typename T>
-void
-BlockSystem<T>::run(std::size_t graph, ArrayId output, std::int64_t size)
+void BlockSystem<T>::run(std::size_t graph, ArrayId output, std::int64_t size)
 {
   auto & work = _chunk.work;
   work.resize(_blocks);
@@ -109,8 +103,7 @@ BlockSystem<T>::run(std::size_t graph, ArrayId output, std::int64_t size)
 }
 
 template <typename T>
-void
-BlockSystem<T>::norms(ArrayId id, std::int64_t components, Points points, std::span<double> norm2)
+void BlockSystem<T>::norms(ArrayId id, std::int64_t components, Points points, std::span<double> norm2)
 {
   const T * values = array(id, components, _blocks);
   const auto lanes = _layout.lanes;
@@ -126,8 +119,7 @@ BlockSystem<T>::norms(ArrayId id, std::int64_t components, Points points, std::s
 }
 
 template <typename T>
-void
-BlockSystem<T>::linearize(Points points, std::span<double> norm2)
+void BlockSystem<T>::linearize(Points points, std::span<double> norm2)
 {
   pack(points);
   run(_layout.newton, _layout.newton_array, _layout.newton_size);
@@ -136,8 +128,7 @@ BlockSystem<T>::linearize(Points points, std::span<double> norm2)
 
 /// Solves the systems of a block; bit l of the result is set where lane l is singular.
 template <typename T>
-std::uint32_t
-BlockSystem<T>::solve_block(std::int64_t block, const T * newton, T * step)
+std::uint32_t BlockSystem<T>::solve_block(std::int64_t block, const T * newton, T * step)
 {
   const auto n = _layout.size(), lanes = _layout.lanes;
   const auto lda = solvers::lu_row_stride<T>(static_cast<int>(n));
@@ -151,8 +142,7 @@ BlockSystem<T>::solve_block(std::int64_t block, const T * newton, T * step)
 }
 
 template <typename T>
-void
-BlockSystem<T>::step(Points points, std::span<double> slope, std::span<std::uint8_t> singular)
+void BlockSystem<T>::step(Points points, std::span<double> slope, std::span<std::uint8_t> singular)
 {
   const auto n = _layout.size(), lanes = _layout.lanes;
   const T * newton = array(_layout.newton_array, _layout.newton_size, _blocks);
@@ -179,7 +169,8 @@ BlockSystem<T>::step(Points points, std::span<double> slope, std::span<std::uint
     double dot = 0;
     for (std::int64_t i = 0; i < n; i++)
     {
-      dot -= double(*at(const_cast<T *>(newton), _layout.newton_size, slot, i)) * double(*at(step, n, slot, i));
+      dot -=
+          double(*at(const_cast<T *>(newton), _layout.newton_size, slot, i)) * double(*at(step, n, slot, i));
       *at(base, n, slot, i) = *iterate(slot, static_cast<std::size_t>(i));
     }
     slope[p] = dot;
@@ -187,8 +178,7 @@ BlockSystem<T>::step(Points points, std::span<double> slope, std::span<std::uint
 }
 
 template <typename T>
-void
-BlockSystem<T>::trial(Points points, std::span<const double> alpha, std::span<double> norm2)
+void BlockSystem<T>::trial(Points points, std::span<const double> alpha, std::span<double> norm2)
 {
   const auto n = _layout.size();
   T * step = array(_layout.step_array, n, _blocks);
@@ -197,15 +187,15 @@ BlockSystem<T>::trial(Points points, std::span<const double> alpha, std::span<do
   {
     const auto slot = _slot[static_cast<std::size_t>(points[k])];
     for (std::int64_t i = 0; i < n; i++)
-      *iterate(slot, static_cast<std::size_t>(i)) = *at(base, n, slot, i) + T(alpha[k]) * *at(step, n, slot, i);
+      *iterate(slot, static_cast<std::size_t>(i)) =
+          *at(base, n, slot, i) + T(alpha[k]) * *at(step, n, slot, i);
   }
   run(_layout.residual, _layout.residual_array, n);
   norms(_layout.residual_array, n, points, norm2);
 }
 
 template <typename T>
-void
-BlockSystem<T>::advance(Points points, std::span<const double> alpha)
+void BlockSystem<T>::advance(Points points, std::span<const double> alpha)
 {
   const auto n = _layout.size(), lanes = _layout.lanes;
   T * step = array(_layout.step_array, n, _blocks);
@@ -234,8 +224,7 @@ BlockSystem<T>::advance(Points points, std::span<const double> alpha)
 }
 
 template <typename T>
-void
-BlockSystem<T>::update_norms(Points points, std::span<double> du, std::span<double> u) const
+void BlockSystem<T>::update_norms(Points points, std::span<double> du, std::span<double> u) const
 {
   for (std::size_t k = 0; k < points.size(); k++)
   {
@@ -245,38 +234,66 @@ BlockSystem<T>::update_norms(Points points, std::span<double> du, std::span<doub
   }
 }
 
-// ---- substepping -----------------------------------------------------------------------------------------------------
+// ---- substepping
+// -----------------------------------------------------------------------------------------------------
 
 template <typename T>
-void
-BlockSystem<T>::save()
+void BlockSystem<T>::save()
 {
-  const auto count = _layout.state_size * _layout.lanes * _chunk.blocks;
-  std::copy_n(_state, count, array(_layout.saved_array, _layout.state_size, _chunk.blocks));
-  std::copy_n(_state, count, array(_layout.committed_array, _layout.state_size, _chunk.blocks));
+  const auto lanes = _layout.lanes, size = _layout.state_size * lanes;
+  T * committed = array(_layout.committed_array, _layout.state_size, _chunk.blocks);
+  T * saved = array(_layout.saved_array, saved_size(), _chunk.blocks);
+  std::copy_n(_state, size * _chunk.blocks, committed);
+  for (std::int64_t block = 0; block < _chunk.blocks; block++, saved += saved_size() * lanes)
+  {
+    std::copy_n(_state + block * size, size, saved);
+    std::fill_n(saved + size, lanes, T(0));
+  }
 }
 
 template <typename T>
-void
-BlockSystem<T>::begin(Points points, double from, double to)
+std::vector<solvers::Index> BlockSystem<T>::cut_points()
+{
+  std::vector<Index> points;
+  for (Index point = 0; point < _chunk.points; point++)
+    if (saved(point)[_layout.state_size * _layout.lanes] > 1)
+      points.push_back(point);
+  return points;
+}
+
+template <typename T>
+void BlockSystem<T>::rewind(Points points)
 {
   const auto lanes = _layout.lanes, size = _layout.state_size;
-  T * saved = array(_layout.saved_array, size, _chunk.blocks);
+  T * committed = array(_layout.committed_array, size, _chunk.blocks);
+  for (const auto point : points)
+  {
+    T * last = at(committed, size, point, 0);
+    const T * given = saved(point);
+    for (std::int64_t c = 0; c < size; c++)
+      last[c * lanes] = given[c * lanes];
+  }
+}
+
+template <typename T>
+void BlockSystem<T>::begin(Points points, double from, double to)
+{
+  const auto lanes = _layout.lanes, size = _layout.state_size;
   T * committed = array(_layout.committed_array, size, _chunk.blocks);
   for (const auto point : points)
   {
     T * now = at(_state, size, point, 0);
-    const T * given = at(saved, size, point, 0);
+    const T * given = saved(point);
     const T * last = at(committed, size, point, 0);
     for (const auto & increment : _layout.increments)
     {
-      const T old = given[increment.old * lanes], change = given[increment.current * lanes] - old;
+      const T old = given[increment.old * lanes], now_given = given[increment.current * lanes];
       if (increment.is_state)
         now[increment.old * lanes] = last[increment.old * lanes];
       else if (from != 0 || to != 1)
       {
-        now[increment.old * lanes] = old + T(from) * change;
-        now[increment.current * lanes] = old + T(to) * change;
+        now[increment.old * lanes] = old + T(from) * (now_given - old);
+        now[increment.current * lanes] = to == 1 ? now_given : old + T(to) * (now_given - old);
       }
     }
     for (const auto unknown : _layout.unknowns)
@@ -290,8 +307,7 @@ BlockSystem<T>::begin(Points points, double from, double to)
 }
 
 template <typename T>
-void
-BlockSystem<T>::commit(Points points)
+void BlockSystem<T>::commit(Points points)
 {
   const auto lanes = _layout.lanes, size = _layout.state_size;
   T * committed = array(_layout.committed_array, size, _chunk.blocks);
@@ -304,19 +320,18 @@ BlockSystem<T>::commit(Points points)
         last[increment.old * lanes] = now[increment.current * lanes];
     for (const auto unknown : _layout.unknowns)
       last[unknown * lanes] = now[unknown * lanes];
+    saved(point)[size * lanes] += T(1);
   }
 }
 
 template <typename T>
-void
-BlockSystem<T>::restore()
+void BlockSystem<T>::restore()
 {
   const auto lanes = _layout.lanes, size = _layout.state_size;
-  T * saved = array(_layout.saved_array, size, _chunk.blocks);
   for (Index point = 0; point < _chunk.points; point++)
   {
     T * now = at(_state, size, point, 0);
-    const T * given = at(saved, size, point, 0);
+    const T * given = saved(point);
     for (const auto & increment : _layout.increments)
     {
       now[increment.old * lanes] = given[increment.old * lanes];
@@ -328,8 +343,9 @@ BlockSystem<T>::restore()
 
 template class BlockSystem<double>;
 template class BlockSystem<float>;
-template void
-assemble(const Entries<double> &, const double *, std::int64_t, std::int64_t, std::int64_t, double *);
-template void assemble(const Entries<float> &, const float *, std::int64_t, std::int64_t, std::int64_t, float *);
+template void assemble(const Entries<double> &, const double *, std::int64_t, std::int64_t, std::int64_t,
+                       double *);
+template void assemble(const Entries<float> &, const float *, std::int64_t, std::int64_t, std::int64_t,
+                       float *);
 
 } // namespace neml2::aoti

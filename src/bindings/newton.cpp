@@ -72,7 +72,7 @@ class CallbackSystem
 {
 public:
   CallbackSystem(at::Tensor guess, nb::object linearize, nb::object residual, nb::object begin, nb::object commit)
-      : _guess(std::move(guess)), _u(_guess.clone()), _linearize(std::move(linearize)),
+      : _guess(guess.clone()), _u(std::move(guess)), _linearize(std::move(linearize)),
         _residual(std::move(residual)), _begin(std::move(begin)), _commit(std::move(commit)),
         _slot(static_cast<std::size_t>(_guess.size(0))), _step_norm(_slot.size(), 0.0)
   {
@@ -155,7 +155,10 @@ public:
   void commit(Points points)
   {
     const at::Tensor index = tensor_of(points);
-    _commit(to_python(index), to_python(_u.index_select(0, index.to(_u.device()))));
+    const at::Tensor here = index.to(_u.device());
+    const at::Tensor solution = _u.index_select(0, here);
+    _guess.index_copy_(0, here, solution);
+    _commit(to_python(index), to_python(solution));
   }
 
 private:
@@ -277,6 +280,7 @@ private:
     _du.index_copy_(0, where, du.squeeze(-1));
   }
 
+  /// Where the next part of the step starts from: the caller's guess, then the last solution committed.
   at::Tensor _guess;
   at::Tensor _u;
   nb::object _linearize;
@@ -347,7 +351,7 @@ newton(nb::object guess,
        nb::object begin,
        nb::object commit)
 {
-  const at::Tensor u = to_tensor(guess, "the initial guess").detach().contiguous();
+  const at::Tensor u = to_tensor(guess, "the initial guess").detach().clone(at::MemoryFormat::Contiguous);
   if (u.dim() != 2 || (u.scalar_type() != at::kDouble && u.scalar_type() != at::kFloat))
     throw std::invalid_argument("the initial guess must have shape (points, unknowns), float32 or float64");
 

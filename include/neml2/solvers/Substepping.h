@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstddef>
 #include <iterator>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,9 @@ namespace neml2::solvers
  * A system whose step from old to new forces can be walked in parts.
  *
  * - begin(points, from, to): prepares the sub-span [from, to] of [0, 1] for the points: old forces are
- *   f0 + from (f - f0), current ones f0 + to (f - f0), old states those of the last commit() of the point (at first the
- *   caller's), and the iterates go back to the initial guess. Spans that were begun and failed leave no trace.
+ *   f0 + from (f - f0), current ones f0 + to (f - f0), old states those of the last commit() of the point (at
+ * first the caller's), and the iterates go back to that commit too (at first, to the initial guess). Spans
+ * that were begun and failed leave no trace.
  * - commit(points): the iterates of the points are the solution at the end of the sub-span last begun.
  */
 template <class S>
@@ -29,17 +31,17 @@ concept SubstepSystem = NewtonSystem<S> && requires(S & system, Points points, d
 /**
  * Newton's method with bisection of the step for the points that fail, up to `max_level` times.
  *
- * Both halves of a bisected span are solved alike, so that a point takes at most 2^max_level sub-steps. A point that
- * fails at the last level is given up where it stands; its earlier sub-steps have been committed, and the caller is to
- * discard them. NewtonOptions::update_tol is meant for this.
+ * Both halves of a bisected span are solved alike, so that a point takes at most 2^max_level sub-steps. A
+ * point that fails at the last level is given up where it stands; its earlier sub-steps have been committed,
+ * and the caller is to discard them. NewtonOptions::update_tol is meant for this.
  */
 class Substepping
 {
 public:
   Substepping(NewtonOptions options, int max_level) : _newton(std::move(options)), _max_level(max_level) {}
 
-  /// As of Newton::solve, with the updates of all attempts in `iterations`, the norm at the start of the first attempt
-  /// in `initial_norm`, and of the last one in `final_norm` and `status`.
+  /// As of Newton::solve, with the updates of all attempts in `iterations`, the norm at the start of the
+  /// first attempt in `initial_norm`, and of the last one in `final_norm` and `status`.
   const NewtonResult & result() const { return _result; }
 
   /// Sub-steps committed, one entry per point.
@@ -47,6 +49,16 @@ public:
 
   template <SubstepSystem System, std::invocable<const NewtonProgress &> Observer = NoObserver>
   const NewtonResult & solve(System & system, Observer && observer = {})
+  {
+    std::vector<Index> all(static_cast<std::size_t>(system.size()));
+    std::iota(all.begin(), all.end(), Index(0));
+    return solve(system, Points(all), observer);
+  }
+
+  /// The same for some points, in ascending order; the result's entries of the others are those of points
+  /// that have converged with nothing to do.
+  template <SubstepSystem System, std::invocable<const NewtonProgress &> Observer = NoObserver>
+  const NewtonResult & solve(System & system, Points points, Observer && observer = {})
   {
     const auto n = static_cast<std::size_t>(system.size());
     _result.status.assign(n, PointStatus::converged);
@@ -56,10 +68,7 @@ public:
     _result.failed.clear();
     _substeps.assign(n, 0);
 
-    std::vector<Index> all(n);
-    for (std::size_t i = 0; i < n; ++i)
-      all[i] = static_cast<Index>(i);
-    span(system, observer, all, 0.0, 1.0, 0);
+    span(system, observer, std::vector<Index>(points.begin(), points.end()), 0.0, 1.0, 0);
     std::sort(_result.failed.begin(), _result.failed.end());
     return _result;
   }
@@ -67,8 +76,8 @@ public:
 private:
   /// Takes the points from `from` to `to`; returns those that arrived.
   template <class System, class Observer>
-  std::vector<Index>
-  span(System & system, Observer & observer, const std::vector<Index> & points, double from, double to, int level)
+  std::vector<Index> span(System & system, Observer & observer, const std::vector<Index> & points,
+                          double from, double to, int level)
   {
     if (points.empty())
       return {};
@@ -78,7 +87,8 @@ private:
 
     const std::vector<Index> failed = attempt.failed;
     std::vector<Index> arrived;
-    std::set_difference(points.begin(), points.end(), failed.begin(), failed.end(), std::back_inserter(arrived));
+    std::set_difference(points.begin(), points.end(), failed.begin(), failed.end(),
+                        std::back_inserter(arrived));
     if (!arrived.empty())
       system.commit(Points(arrived));
     for (const Index p : arrived)

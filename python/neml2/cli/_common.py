@@ -118,12 +118,17 @@ def _complain(prog: str, error: BaseException, status: int) -> int:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error on one line; the class of an error that has no message of ours."""
+    """The message of an error on one line; the class of an error that has no message of ours, and the line of a user's
+    own file if it came from there."""
     from ..errors import InputError
+    from ..hit.registry import place_in_extension
 
     text = str(error)
     if isinstance(error, KeyError) and not isinstance(error, InputError) and error.args:
         text = f"KeyError: {error.args[0]}"
     text = " ".join(text.split()) or type(error).__name__
+    place = None if isinstance(error, InputError) else place_in_extension(error)
+    if place is not None:
+        text = f"{place}: {text if text.startswith(type(error).__name__) else f'{type(error).__name__}: {text}'}"
     notes = [" ".join(str(note).split()) for note in getattr(error, "__notes__", ())]
     return " ".join([text, *(f"({note})" for note in notes)])

@@ -114,12 +114,8 @@ class ModelUnitTest(HitObject):
                 found[out] = slope
         return found
 
-    def _compare(
-        self, what: str, actual: torch.Tensor, expected: torch.Tensor, rtol: float, atol: float
-    ) -> None:
+    def _compare(self, what: str, actual: torch.Tensor, expected: torch.Tensor, rtol: float, atol: float) -> None:
         try:
             torch.testing.assert_close(actual.detach().cpu(), expected.detach().cpu(), rtol=rtol, atol=atol)
         except AssertionError as error:
             raise AssertionError(f"{self.where()}: {what}: {one_line(error)}") from None
-
-

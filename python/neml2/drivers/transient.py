@@ -84,9 +84,7 @@ class TransientDriver(HitObject):
             found[name] = with_declared_sub_batch(self, name, value, option.replace("_names", "_values"))
         return found
 
-    def _check_variable(
-        self, name: str, value: TensorWrapper, spec: Mapping[str, Any], what: str, option: str
-    ) -> None:
+    def _check_variable(self, name: str, value: TensorWrapper, spec: Mapping[str, Any], what: str, option: str) -> None:
         if name not in spec:
             hint = suggestion(name, spec) or f"; there are: {listing(spec)}"
             raise self.error(f"'{name}' is no {what} of the model{hint}", option)
@@ -201,7 +199,7 @@ class TransientDriver(HitObject):
         saved = ""
         if target is not None:
             self.save(target)
-            saved = f"; the {step} steps before are in {target}"
+            saved = f"; the result up to step {step - 1} is in {target}"
         if getattr(error, "recoverable", False):
             text = f"driver '{self.name}', {place}: {error}{saved}"
             raise ConvergenceError(text, list(getattr(error, "points", ()))) from error

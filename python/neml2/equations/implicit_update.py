@@ -42,9 +42,7 @@ class ImplicitUpdate(Model):
     max_substepping_level: int = Option(int, 0)
     incremental_variables: list[str] = Option(list[str], default=())
 
-    def variables(
-        self, inputs: list[Variable], outputs: list[Variable]
-    ) -> tuple[list[Variable], list[Variable]]:
+    def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         self.system = self.equation_system
         self._check_options()
         predicted = self.predictor.output_spec if self.predictor is not None else {}

@@ -26,9 +26,7 @@ class Extrapolation(Model):
     cold: list[str] = Option(list[str], default=())
     time: str = Option(str, "t")
 
-    def variables(
-        self, inputs: list[Variable], outputs: list[Variable]
-    ) -> tuple[list[Variable], list[Variable]]:
+    def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         spec: dict[str, Any] = {}
         for T in TYPES:
             for name in self.unknowns[T.__name__]:

@@ -90,9 +90,7 @@ class Residual:
         r = self.layout.pack_residual(outputs)
         return r.expand(torch.broadcast_shapes(r.shape, u.shape))
 
-    def with_jacobian(
-        self, u: torch.Tensor, values: Sequence[torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def with_jacobian(self, u: torch.Tensor, values: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """r (*batch, n) and dr/du (*batch, n, n), column j being the response to a unit change of component j at all
         points, which do not influence each other."""
         n = u.shape[-1]
@@ -107,9 +105,7 @@ class Residual:
             r = r[0]
         else:
             u = u.contiguous()
-            r, columns = torch.func.vmap(
-                lambda v: torch.func.jvp(function, (u,), (v,)), out_dims=(None, 0)
-            )(basis)
+            r, columns = torch.func.vmap(lambda v: torch.func.jvp(function, (u,), (v,)), out_dims=(None, 0))(basis)
         return r, columns.movedim(0, -1)
 
     def batch(self, u: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Size:

@@ -116,9 +116,7 @@ def solve_with_derivatives(problem: Problem, guess: torch.Tensor, values: Sequen
     return _Attach.apply(u, inverse, residual(u, values))
 
 
-def _along_parts(
-    problem: Problem, parts: list[Part], u: torch.Tensor, values: Sequence[torch.Tensor]
-) -> torch.Tensor:
+def _along_parts(problem: Problem, parts: list[Part], u: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
     """The chain of all parts of the step, each by the implicit function theorem."""
     residual = problem.residual
     batch, n = u.shape[:-1], u.shape[-1]

@@ -77,9 +77,7 @@ class Rows:
         self._u[points] = u
         self.parts.append(Part(*self._span, points, u))
 
-    def _arguments(
-        self, u: torch.Tensor, points: torch.Tensor | None
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    def _arguments(self, u: torch.Tensor, points: torch.Tensor | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         if points is None and self._span == (0.0, 1.0):
             return u.reshape(*self.batch, u.shape[-1]), self.values
         if points is None:
@@ -87,8 +85,9 @@ class Rows:
         if self._gathered is None or not torch.equal(self._gathered[0], points):
             here = points.to(u.device)
             u_old = None if self._u is None else self._u[here]
-            self._gathered = points, part_values(
-                self.residual, self.walk, self.values, self.batch, here, self._span, u_old
+            self._gathered = (
+                points,
+                part_values(self.residual, self.walk, self.values, self.batch, here, self._span, u_old),
             )
         return u, self._gathered[1]
 
