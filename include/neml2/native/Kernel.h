@@ -109,6 +109,7 @@ extern "C"
     double * residual;    /**< by point, or null: norm of the last residual */
 
     int64_t failed; /**< on return: how many points of the range did not converge */
+    uint64_t iterated; /**< on return: bit k is set where solver k has moved a point from its guess */
     char message[NEML2_NATIVE_MESSAGE_BYTES];
   } neml2_native_call;
 

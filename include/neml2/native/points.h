@@ -62,9 +62,11 @@ public:
     return call.solvers ? call.solvers[k] : model.solvers[k];
   }
 
-  /// Adds the outcome of a solve.
-  NEML2_NATIVE_INLINE void report(const Outcome<V> & outcome)
+  /// Adds the outcome of a solver.
+  NEML2_NATIVE_INLINE void report(int solver, const Outcome<V> & outcome)
   {
+    if (bits<V>(outcome.iterations > splat<V>(0)) & lanes())
+      call.iterated |= std::uint64_t(1) << solver;
     const std::uint32_t converged = bits<V>(outcome.converged);
     if (__builtin_expect(
             (converged & lanes()) == lanes() && !call.status && !call.iterations && !call.residual, 1))
@@ -339,6 +341,7 @@ int run_points(neml2_native_call * call, const neml2_native_model & model)
   if (call->bytes != sizeof(*call))
     return NEML2_NATIVE_BAD_CALL; // nothing behind `bytes` can be relied on, the message included
   call->failed = 0;
+  call->iterated = 0;
   call->message[0] = 0;
   if (!detail::Check(*call, model)(kind == Kind::jacobian, kind == Kind::jvp))
     return NEML2_NATIVE_BAD_CALL;

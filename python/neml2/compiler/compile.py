@@ -6,8 +6,13 @@ model -> pieces -> segments                partition.py
 segment -> point graph                     capture.py, aten.py
 point graph -> derivatives                 differentiate.py, sensitivity.py
 segments -> plan of state and kernels      build.py, plan.py
+
+and then, for the backend `aoti`,
+
 kernels -> shared objects                  inductor.py
 plan + shared objects -> package, stub     package.py, stub.py
+
+or, for the backend `native`, what native/ describes.
 """
 
 from __future__ import annotations
@@ -20,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from neml2.errors import listing, suggestion
 
 if TYPE_CHECKING:
+    from neml2.compiler.build import Builder
+    from neml2.compiler.plan import Plan
     from neml2.hit.input_file import InputFile
     from neml2.models import Model
 
@@ -40,8 +47,9 @@ class Options:
     dtype: str = "float64"
     parameters: Sequence[str] = ()
     derivatives: Sequence[str] = ()
-    isa: str | None = None
+    isa: Sequence[str] = ()
     jobs: int | None = None
+    backend: str = "aoti"
 
 
 @dataclass
@@ -66,6 +74,7 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     model = find_model(source, options.model)
     for device in options.devices:
         check_device(device)
+    levels = check_isa(options)
     check_compiler()
     folder = check_output(options.output_dir, options.model)
     names = [name for name, _ in model.named_parameters()]
@@ -73,25 +82,46 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     stored = [*promoted, *(n for n, p in model.named_parameters() if n not in promoted)]
     pairs = expand_pairs(options.derivatives, model, promoted, stored)
     request = Request(promoted, pairs, sub_batch_shapes(source, model))
-    plan = Builder(model, request, getattr(torch, options.dtype)).build()
+    builder = Builder(model, request, getattr(torch, options.dtype))
+    plan = builder.build()
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
     result.implicit = sum(s.metadata()["kind"] == "implicit" for s in plan.segments)
     for device in options.devices:
-        result.metadata[device] = _write(plan, folder / device, device, options, source, progress)
+        result.metadata[device] = BACKENDS[options.backend](
+            builder, plan, folder / device, device, levels, options, {"input": {"file": source.path.name}}, progress
+        )
     _write_stub(result, source, options.model)
     return result
 
 
-def _write(plan: Any, folder: Path, device: str, options: Options, source: InputFile, progress: Progress) -> Path:
-    import os
-
-    from neml2.compiler import isa, package
+def _write_aoti(
+    builder: Builder, plan: Plan, folder: Path, device: str, levels: Sequence[str], options: Options,
+    extra: dict[str, Any], progress: Progress,
+) -> Path:  # fmt: skip
+    from neml2.compiler import package
     from neml2.compiler.inductor import Target
 
-    target = Target(device, options.dtype, options.isa or isa.best())
-    extra = {"input": {"file": source.path.name}}
-    jobs = options.jobs or len(os.sched_getaffinity(0))
-    return package.write(plan, folder, target, extra, jobs, progress)
+    return package.write(plan, folder, Target(device, options.dtype, levels[0]), extra, _jobs(options), progress)
+
+
+def _write_native(
+    builder: Builder, plan: Plan, folder: Path, device: str, levels: Sequence[str], options: Options,
+    extra: dict[str, Any], progress: Progress,
+) -> Path:  # fmt: skip
+    from neml2.compiler.native import package, program
+
+    made = program.from_builder(builder)
+    return package.write(plan, made, folder, levels, options.dtype, extra, _jobs(options), progress)
+
+
+BACKENDS = {"aoti": _write_aoti, "native": _write_native}
+"""Name -> what writes the package of one device into a folder and returns its metadata file."""
+
+
+def _jobs(options: Options) -> int:
+    import os
+
+    return options.jobs or len(os.sched_getaffinity(0))
 
 
 def _write_stub(result: Result, source: InputFile, model: str) -> None:
@@ -153,6 +183,20 @@ def check_device(device: str) -> None:
         raise CompileError(f"--device {device}: this torch ({torch.__version__}) {why}; compile where the GPU is")
     if kind not in ("cpu", "cuda"):
         raise CompileError(f"--device {device}: packages are made for cpu and cuda only")
+
+
+def check_isa(options: Options) -> list[str]:
+    """The instruction sets to compile for, by their names in isa.LEVELS."""
+    from neml2.compiler import isa
+
+    if options.backend == "native" and any(d != "cpu" for d in options.devices):
+        raise CompileError("--backend native: kernels run on the device cpu only")
+    chosen = [isa.best() if name == "native" else name for name in options.isa or ("native",)]
+    for name in chosen:
+        known(name, list(isa.LEVELS), "instruction set", "--isa can be native or")
+    if options.backend != "native" and len(set(chosen)) > 1:
+        raise CompileError("--isa: packages of the backend aoti are made for one instruction set")
+    return list(dict.fromkeys(chosen))
 
 
 def check_compiler() -> None:

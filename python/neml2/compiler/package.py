@@ -53,13 +53,13 @@ def write(plan: Plan, folder: Path, target: Target, extra: dict[str, Any], jobs:
         name = f"{plan.name}_meta.json"
         (staging / name).write_text(json.dumps(metadata, indent=1, allow_nan=True) + "\n")
         staging.chmod(0o755)
-        _replace(staging, folder)
+        replace(staging, folder)
         return folder / name
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _replace(new: Path, target: Path) -> None:
+def replace(new: Path, target: Path) -> None:
     """Rename `new` to `target`; an old `target` goes out of the way first, and comes back if the rename fails."""
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
     try:

@@ -245,7 +245,7 @@ class _BodyWriter:
         linearize = str(id(step) in self.linearized).lower()
         self.lines += [
             f"Matrix<V, {count}> a{k};",
-            f"group.report(solve_{k}<V>(group.solver({k}), s, a{k}, mask<V>(true), {linearize}));",
+            f"group.report({k}, solve_{k}<V>(group.solver({k}), s, a{k}, mask<V>(true), {linearize}));",
         ]
         # what was written about the guess does not hold for the solution
         stale = self.program.graph

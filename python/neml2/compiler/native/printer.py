@@ -37,7 +37,7 @@ def _literal(value: float) -> str:
     return f"splat<V>(ScalarOf<V>({value!r}))"
 
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "lt": "<", "le": "<=", "eq": "=="}
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "eq": "=="}
 _CALLS = {
     **{op: op for op in ("sqrt", "exp", "log", "abs", "sign", "recip", "sin", "cos", "tan", "asin", "acos", "atan",
                          "sinh", "cosh", "tanh", "floor", "pow")},
