@@ -32,7 +32,6 @@ std w result evaluate Buffer Result Status Workspace Options Newton solve add si
 
 RESERVED = frozenset(_WORDS.split())
 """What no argument, function or module can be called in C++."""
-)
 
 
 def plain(scalar: str) -> Dialect:
