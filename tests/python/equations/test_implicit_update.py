@@ -202,7 +202,7 @@ class TestIndependenceOfPoints:
 
     def test_singular_jacobian(self):
         text = DECAY.replace("weights = 'k'", "weights = '10'")  # 1 - dt k = 0
-        with pytest.raises(ConvergenceError, match="did not converge after 0 iterations .*singular Jacobian"):
+        with pytest.raises(ConvergenceError, match=r"did not converge after 0 iterations .*singular Jacobian"):
             load(text).get_model("update").evaluate(decay_state(scalar(3.0)))
 
     def test_inputs_are_left_alone(self, perzyna):

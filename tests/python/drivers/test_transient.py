@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""Runs over a history: the physics, the rules for histories and shapes, saving, failing."""
+
+import pytest
+import torch
+from driver_inputs import DECAY
+
+from neml2.drivers import TransientDriver
+from neml2.errors import InvalidOption, TensorError
+from neml2.hit import load_input, load_string
+from neml2.solvers import ConvergenceError
+from neml2.types import Scalar
+
+F64 = torch.float64
+
+
+def driver(name="driver", *overrides):
+    return load_string(DECAY, additional_args=overrides).get_driver(name)
+
+
+def test_backward_euler_of_linear_decay():
+    result = driver().run()
+    start = torch.tensor([1.0, 2.0, 4.0], dtype=F64)
+    assert torch.equal(result["output.0.x"], start)
+    for step in range(1, 21):
+        torch.testing.assert_close(result[f"output.{step}.x"], start / 1.2**step, rtol=1e-11, atol=0.0)
+
+
+def test_keys_come_inputs_first():
+    keys = list(driver().run())
+    kinds = [key.split(".")[0] for key in keys]
+    assert kinds == sorted(kinds)  # input before output
+    assert [key for key in keys if key.startswith("input.0.")] == ["input.0.t"]
+    assert {key for key in keys if key.startswith("input.2.")} == {"input.2.t", "input.2.x~1", "input.2.t~1"}
+
+
+def test_histories_of_prescribed_variables():
+    """f~2 is not known at the first step, where it is zero and not recorded; g is never known."""
+    result = driver("histories").run()
+    f = torch.linspace(0, 1, 21, dtype=F64)
+    assert "input.1.f~2" not in result and "input.1.f~1" in result and "input.2.f~2" in result
+    assert not any(key.endswith(".g") for key in result)
+    assert not any(key.startswith("output.0.") for key in result)
+    for step in range(1, 21):
+        older = f[step - 2] if step > 1 else 0.0
+        expected = f[step] + 10 * f[step - 1] + 100 * older
+        torch.testing.assert_close(result[f"output.{step}.y"], expected.expand(3))
+
+
+def test_an_initial_condition_with_a_lag_seeds_the_next_one():
+    ic = ("Drivers/histories/ic_Scalar_names='f~1 g'", "Drivers/histories/ic_Scalar_values='7 5'")
+    result = driver("histories", *ic).run()
+    assert result["input.0.f~1"].item() == 7 and result["input.1.f~2"].item() == 7
+    assert result["input.0.g"].item() == 5
+    assert result["output.1.y"][0].item() == pytest.approx(0.05 + 10 * 0.0 + 700)  # g is zero after step 0
+
+
+def test_shapes_stay_small_while_nothing_happens():
+    result = driver("driver", "Drivers/driver/ic_Scalar_values:='0'", "Tensors/times/expr:='Scalar(forces.data)'").run()
+    assert result["input.1.t"].shape == (3,)
+    assert all(result[f"output.{step}.x"].shape == () for step in range(21))
+
+
+def test_gradients_with_respect_to_parameters():
+    run = driver()
+    result = run.run(differentiable=True)
+    result["output.20.x"].sum().backward()
+    weight = dict(run.model.named_parameters())["decay.rate.weight_0"]
+    assert weight.grad.item() == pytest.approx(7.0 * 20 * 0.1 * 1.2**-21, rel=1e-10)
+    assert not driver().run()["output.20.x"].requires_grad
+
+
+def test_progress_is_told():
+    seen = []
+    driver().run(lambda done, total: seen.append((done, total)))
+    assert seen == [(k, 20) for k in range(21)]
+
+
+def test_saved_beside_the_input_file(tmp_path):
+    path = tmp_path / "input.i"
+    path.write_text(DECAY)
+    run = load_input(path, additional_args=["Drivers/driver/save_as=out/result.pt"]).get_driver("driver")
+    result = run.run()
+    saved = torch.load(tmp_path / "out" / "result.pt", weights_only=True)
+    assert list(saved) == list(result)
+    assert all(torch.equal(saved[key], result[key]) for key in saved)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["result.pt"]
+
+
+def test_a_failing_step_is_named_and_nothing_is_lost(tmp_path):
+    text = DECAY.replace("weights = '-2'", "weights = 'k'")
+    values = "Scalar(torch.tensor([1.0, nan, 1.0]) * torch.ones(21, 1))".replace("nan", "math.nan")
+    text += f"[Tensors]\n[k]\ntype = Python\nexpr = '{values}'\n[]\n[]\n"
+    text = text.replace(
+        "linspace(0, 1, 21, dtype=torch.float64).unsqueeze(-1)", "tensor([0.0]*12+[math.nan]*9)[:, None]"
+    )
+    text = text.replace("    weights = 'k'", "    weights = '-2'")
+    path = tmp_path / "input.i"
+    path.write_text(text)
+    extra = [
+        "Drivers/driver/save_as=result.pt",
+        "Tensors/times/expr:='Scalar(forces.data + torch.arange(21)[:, None])'",
+    ]
+    run = load_input(path, additional_args=extra).get_driver("driver")
+    with pytest.raises(
+        ConvergenceError, match=r"driver 'driver', step 12 of 20 .*up to step 11 is in .*result.pt"
+    ) as caught:
+        run.run()
+    assert [point.index for point in caught.value.points] == [0, 1, 2]
+    saved = torch.load(tmp_path / "result.pt", weights_only=True)
+    assert "output.11.x" in saved and "output.12.x" not in saved and "input.12.t" not in saved
+    assert "step 12" in saved["note"]
+
+
+def test_time_of_the_failing_point():
+    extra = ("Tensors/times/expr:='Scalar(forces.data * torch.tensor([1.0, 2.0, 3.0]))'", "Solvers/newton/max_its:=1")
+    with pytest.raises(ConvergenceError, match=r"step 1 of 20 \(time 0.05 at point 0\)"):
+        driver("driver", *extra).run()
+
+
+def test_any_object_that_looks_like_a_model():
+    class Doubler:
+        input_spec = {"a": Scalar, "b~1": Scalar}
+        output_spec = {"b": Scalar}
+
+        def __call__(self, a, b):
+            return (a.data + 2 * b.data,)  # raw, as a tuple
+
+    time = torch.linspace(0, 1, 4, dtype=F64)
+    run = TransientDriver(
+        model=Doubler(), prescribed_time=time, prescribed_Scalar_names=["a"], prescribed_Scalar_values=[torch.ones(4)]
+    )
+    assert run.run()["output.3.b"].item() == 7.0
+
+
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("overrides", "error", "text"),
+        [
+            (["prescribed_Scalar_names='f'"], InvalidOption, "1 names, but 0 values"),
+            (
+                ["prescribed_Scalar_names='x'", "prescribed_Scalar_values='times'"],
+                InvalidOption,
+                "no input of the model",
+            ),
+            (["prescribed_SR2_names='t'", "prescribed_SR2_values='times'"], TensorError, "is a Scalar; expected SR2"),
+            (["prescribed_Scalar_names='t'", "prescribed_Scalar_values='start'"], InvalidOption, "21 steps"),
+            (["prescribed_Scalar_names='t'", "prescribed_Scalar_values='1.5'"], InvalidOption, "21 steps"),
+            (["prescribed_Scalar_names='t'", "prescribed_Scalar_values='timez'"], TensorError, "did you mean 'times'"),
+            (["ic_Scalar_names:='z'"], InvalidOption, "no input or output"),
+            (["ic_Scalar_names:='x x'", "ic_Scalar_values:='1 2'"], InvalidOption, "twice"),
+            (["prescribed_time:='2.0'"], InvalidOption, "no axis of steps"),
+            (["prescribed_tme='times'"], InvalidOption, "did you mean 'prescribed_time'"),
+        ],
+    )
+    def test_at_construction(self, overrides, error, text):
+        with pytest.raises(error, match=text):
+            driver("driver", *(f"Drivers/driver/{line}" for line in overrides))
+
+    def test_declared_shapes(self):
+        declared = "\n[Settings]\n  [example_batch_shape]\n    {}\n  []\n[]\n"
+        with pytest.raises(InvalidOption, match="did you mean 'x_rate'"):
+            load_string(DECAY + declared.format("x_rte = '(2; 3)'")).get_driver("driver")
+        with pytest.raises(InvalidOption, match=r"sub-batch shape \(4,\), but its value has batch shape \(3,\)"):
+            load_string(DECAY + declared.format("x = '(2; 4)'")).get_driver("driver")
+
+    def test_a_declared_site_axis_is_solved_for(self):
+        declared = "\n[Settings]\n  [example_batch_shape]\n    x = '(2; 3)'\n  []\n[]\n"
+        run = load_string(DECAY + declared).get_driver("driver")
+        result = run.run()
+        assert run.outputs[5]["x"].sub_batch_ndim == 1
+        torch.testing.assert_close(result["output.5.x"], torch.tensor([1.0, 2.0, 4.0], dtype=F64) / 1.2**5)
+        plain = load_string(DECAY + declared, additional_args=["Drivers/driver/ic_Scalar_values:='2'"])
+        assert plain.get_driver("driver").run()["output.5.x"].shape == (3,)
