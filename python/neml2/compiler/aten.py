@@ -155,7 +155,7 @@ def _cross(s: Scalars, a: Any, b: Any, dim: int = -1) -> Nodes:
 
 def _mean(s: Scalars, x: Nodes, dims: Any = None, keepdim: bool = False, **_: Any) -> Nodes:
     total = s.reduce("add", x, dims, keepdim)
-    return s.map("mul", total, total.size / max(x.size, 1))
+    return s.map(s.graph.div, total, max(x.size, 1) / total.size)
 
 
 def _compare(op: str, swap: bool = False, negate: bool = False) -> Handler:

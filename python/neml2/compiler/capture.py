@@ -56,6 +56,17 @@ def capture(
         traced = trace(function, examples)
     except (torch.fx.proxy.TraceError, RuntimeError) as error:
         raise CaptureError(f"{where} cannot be captured as a graph: {str(error).splitlines()[0]}") from error
+    exact, graph.exact = graph.exact, True
+    try:
+        return _translate(graph, traced, components, where)
+    finally:
+        graph.exact = exact
+
+
+def _translate(graph: PointGraph, traced: torch.fx.GraphModule, components: Sequence[Nodes], where: str) -> list[Nodes]:
+    """Give each operation of a traced function its scalar meaning."""
+    import torch
+
     scalars = aten.Scalars(graph)
     values: dict[Any, Any] = {}
     arguments = iter(components)

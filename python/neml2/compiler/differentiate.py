@@ -46,6 +46,7 @@ _PARTIALS: dict[str, Callable[..., Partials]] = {
     "add": lambda g, n, a, b: [(a, g.one), (b, g.one)],
     "sub": lambda g, n, a, b: [(a, g.one), (b, g.const(-1.0))],
     "mul": lambda g, n, a, b: [(a, b), (b, a)],
+    "div": lambda g, n, a, b: [(a, g.make("recip", b)), (b, g.neg(g.div(n, b)))],
     "neg": lambda g, n, a: [(a, g.const(-1.0))],
     "recip": lambda g, n, a: [(a, g.neg(g.mul(n, n)))],
     "sqrt": lambda g, n, a: [(a, g.mul(g.const(0.5), g.make("recip", n)))],

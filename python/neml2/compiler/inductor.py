@@ -114,7 +114,7 @@ def _body(kernel: Kernel, load: Any, ops: Any, dtype: Any) -> Any:
     graph = kernel.graph
     wanted = [node for _, node in kernel.stores]
     one = lambda: ops.constant(1.0, dtype)  # noqa: E731
-    renamed = {"recip": lambda a: ops.truediv(one(), a), "lt": ops.lt, "le": ops.le, "eq": ops.eq,
+    renamed = {"recip": lambda a: ops.truediv(one(), a), "div": ops.truediv, "lt": ops.lt, "le": ops.le, "eq": ops.eq,
                "and": ops.logical_and, "or": ops.logical_or, "not": ops.logical_not}  # fmt: skip
 
     def body(index: Sequence[Any]) -> list[tuple[int, Any]]:

@@ -7,8 +7,9 @@ applies the few algebraic identities below, and returns the existing node if the
 subexpressions never exist twice. Operands always precede their node: ascending order is evaluation order.
 
 Values are floating point, or truth values (the result of a comparison), which only `where`, `and`, `or` and `not`
-consume. Identities may change the last bit of a result, and `0 * x` and `x - x` are 0 even for an x that is not finite;
-nothing else about IEEE arithmetic is given up.
+consume. `0 * x` and `x - x` are 0 even for an x that is not finite; nothing else about IEEE arithmetic is given up.
+While `exact` is set, as it is for the values of a model, identities keep every rounding, so that a kernel gives what
+PyTorch gives; derivatives, which nobody rounds in a particular way, may be reassociated.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ UNARY = (
     "neg", "recip", "sqrt", "exp", "log", "abs", "sign",
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor",
 )  # fmt: skip
-BINARY = ("add", "sub", "mul", "pow")
+BINARY = ("add", "sub", "mul", "div", "pow")
 COMPARISONS = ("lt", "le", "eq")
 LOGICAL = ("and", "or", "not")
 TRUTH = frozenset((*COMPARISONS, *LOGICAL))
@@ -32,8 +33,12 @@ OPERATIONS = ("const", "input", *UNARY, *BINARY, *COMPARISONS, *LOGICAL, "where"
 _LARGEST_UNROLLED_POWER = 16
 
 
-def _divide(x: float) -> float:
+def _reciprocal(x: float) -> float:
     return math.copysign(math.inf, x) if x == 0 else 1.0 / x
+
+
+def _quotient(a: float, b: float) -> float:
+    return a / b if b != 0 else a * _reciprocal(b)
 
 
 def _sign(x: float) -> float:
@@ -41,10 +46,11 @@ def _sign(x: float) -> float:
 
 
 PYTHON_SEMANTICS: dict[str, Callable[..., Any]] = {
-    "neg": lambda a: -a, "recip": _divide, "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "abs": abs,
+    "neg": lambda a: -a, "recip": _reciprocal, "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "abs": abs,
     "sign": _sign, "sin": math.sin, "cos": math.cos, "tan": math.tan, "asin": math.asin, "acos": math.acos,
     "atan": math.atan, "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh, "floor": lambda a: float(math.floor(a)),
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "pow": math.pow,
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+    "div": lambda a, b: _quotient(a, b) if isinstance(b, float) else a / b, "pow": math.pow,
     "lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "eq": lambda a, b: a == b,
     "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": lambda a: not a,
     "where": lambda c, a, b: a if c else b,
@@ -59,6 +65,7 @@ class PointGraph:
         self.args: list[tuple[int, ...]] = []
         self.value: list[float | bool | int | None] = []  # of a constant; the state component of an input
         self._known: dict[Any, int] = {}
+        self.exact = False  # whether identities may not change a rounding
         self.zero = self.const(0.0)
         self.one = self.const(1.0)
 
@@ -127,8 +134,8 @@ class PointGraph:
         return self.make("mul", a, b)
 
     def div(self, a: int, b: int) -> int:
-        """a / b as a times the reciprocal of b, which other quotients share."""
-        return self.make("mul", a, self.make("recip", b))
+        """a / b; unless exact, as a times the reciprocal of b, which other quotients share."""
+        return self.make("div", a, b) if self.exact else self.mul(a, self.make("recip", b))
 
     def neg(self, a: int) -> int:
         return self.make("neg", a)
@@ -246,12 +253,14 @@ def _mul(g: PointGraph, a: int, b: int) -> int | None:
         return g.neg(g.mul(g.args[a][0], b))
     if g.op[b] == "neg":
         return g.neg(g.mul(a, g.args[b][0]))
+    if a == b and g.op[a] == "abs":
+        return g.mul(g.args[a][0], g.args[a][0])
+    if g.exact:
+        return None
     if _scaled(g, b):
         return g.mul(g.args[b][0], g.mul(a, g.args[b][1]))
     if _scaled(g, a):
         return g.mul(g.args[a][0], g.mul(g.args[a][1], b))
-    if a == b and g.op[a] == "abs":
-        return g.mul(g.args[a][0], g.args[a][0])
     return None
 
 
@@ -263,11 +272,24 @@ def _mul_constant(g: PointGraph, c: int, x: int) -> int | None:
         return x
     if value == -1:
         return g.neg(x)
-    if _scaled(g, x):
-        return g.mul(g.const(value * g.value[g.args[x][0]]), g.args[x][1])  # type: ignore[operator]
     if g.op[x] == "neg":
         return g.mul(g.const(-value), g.args[x][0])  # type: ignore[operator]
+    if _scaled(g, x) and not g.exact:
+        return g.mul(g.const(value * g.value[g.args[x][0]]), g.args[x][1])  # type: ignore[operator]
     return g._node("mul", (c, x))
+
+
+def _div(g: PointGraph, a: int, b: int) -> int | None:
+    divisor = g.constant_of(b)
+    if _is(g, a, 0):
+        return g.zero
+    if divisor is not None and divisor != 0 and abs(math.frexp(divisor)[0]) == 0.5 and abs(divisor) < 1e300:
+        return g.mul(g.const(1.0 / divisor), a)  # the reciprocal of a power of two is exact
+    if g.op[a] == "neg":
+        return g.neg(g.make("div", g.args[a][0], b))
+    if g.op[b] == "neg":
+        return g.neg(g.make("div", a, g.args[b][0]))
+    return g.make("recip", b) if _is(g, a, 1) else None
 
 
 def _neg(g: PointGraph, a: int) -> int | None:
@@ -283,7 +305,7 @@ def _neg(g: PointGraph, a: int) -> int | None:
 def _recip(g: PointGraph, a: int) -> int | None:
     if g.op[a] == "neg":
         return g.neg(g.make("recip", g.args[a][0]))
-    if _scaled(g, a):
+    if _scaled(g, a) and not g.exact:
         return g.mul(g.make("recip", g.args[a][0]), g.make("recip", g.args[a][1]))
     return None
 
@@ -356,6 +378,6 @@ def _or(g: PointGraph, a: int, b: int) -> int | None:
 
 
 _RULES: dict[str, Callable[..., int | None]] = {
-    "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "recip": _recip, "abs": _abs, "pow": _pow,
+    "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "recip": _recip, "abs": _abs, "pow": _pow,
     "where": _where, "not": _not, "and": _and, "or": _or,
 }  # fmt: skip

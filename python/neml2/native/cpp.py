@@ -14,7 +14,7 @@ from neml2.compiler.native.program import Argument, Assign, Linear, Program, Sol
 from neml2.native.build import identifier
 
 _CALLS = ("sqrt", "exp", "log", "abs", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor")
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "lt": "<", "le": "<=", "eq": "==", "and": "&&", "or": "||"}
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "eq": "==", "and": "&&", "or": "||"}
 LOCAL = "x_"
 """What local names begin with; no argument's does."""
 

@@ -134,3 +134,15 @@ def test_operands_precede_their_node_and_dead_code_is_not_counted():
     assert g.count([used]) == 1
     assert g.reachable([used]) == [x, used]
     assert g.inputs_of([used]) == {0}
+
+
+def test_exact_values_keep_every_rounding():
+    g = PointGraph()
+    g.exact = True
+    x, y = g.input(0), g.input(1)
+    product = g.mul(g.mul(g.const(3.0), x), y)
+    (value,) = g.evaluate([product], [0.1, 0.7])
+    assert value == (3.0 * 0.1) * 0.7
+    (value,) = g.evaluate([g.div(x, g.const(3.0))], [0.1])
+    assert value == 0.1 / 3.0
+    assert g.op[g.div(x, g.const(4.0))] == "mul"  # exact either way
