@@ -233,7 +233,7 @@ NEML2_NATIVE_INLINE D evaluate_log(D x)
   const D s = f / (f + d(2)), z = s * s, half = d(0.5) * f * f;
   const D tail = fused(s, fused(z, polynomial(z, c), half), k * d(ln2_lo));
   const D value = fused(k, d(ln2_hi), -((half - tail) - f));
-  const I good = both(x >= d(std::numeric_limits<double>::min()), finite(x));
+  const I good = both<I>(x >= d(std::numeric_limits<double>::min()), finite(x));
   return repair([](double v, double) { return std::log(v); }, value, good, x, x);
 }
 
@@ -247,7 +247,7 @@ NEML2_NATIVE_INLINE D evaluate_pow(D x, D y)
   // positive zero to a positive power is common: a step function's lower side
   const I zero = both(bits_of(x) == 0, y > d(0));
   value = zero ? d(0) : value;
-  const I usual = both(both(x >= d(std::numeric_limits<double>::min()), finite(x)), abs(y) < d(1e300));
+  const I usual = both<I>(both<I>(x >= d(std::numeric_limits<double>::min()), finite(x)), abs(y) < d(1e300));
   return repair([](double a, double b) { return std::pow(a, b); }, value,
                 either(usual, both(zero, finite(y))), x, y);
 }
