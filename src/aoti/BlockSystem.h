@@ -12,7 +12,8 @@
 namespace neml2::aoti
 {
 
-/// Where the entries of a matrix are, ready for use: component of a graph's output, or a number where negative.
+/// Where the entries of a matrix are, ready for use: component of a graph's output, or a number where
+/// negative.
 template <typename T>
 struct Entries
 {
@@ -48,16 +49,17 @@ struct BlockLayout
   ArrayId newton_array = -1, residual_array = -1, packed_array = -1, step_array = -1, base_array = -1;
   ArrayId matrix_array = -1, saved_array = -1, committed_array = -1;
   bool track_updates = false;
+  int max_level = 0; ///< how often a step may be cut in half
 
   std::int64_t size() const { return static_cast<std::int64_t>(unknowns.size()); }
 };
 
 /**
- * The equations of the points of a chunk, for solvers::Newton: one graph call gives residual and Jacobian of all points
- * that still iterate, and the LU runs across the lanes of a block.
+ * The equations of the points of a chunk, for solvers::Newton: one graph call gives residual and Jacobian of
+ * all points that still iterate, and the LU runs across the lanes of a block.
  *
- * The iterates are in the state of the chunk. Once enough points have left to save a block, those that are left are
- * packed together in an array of their own, so that the others cost nothing.
+ * The iterates are in the state of the chunk. Once enough points have left to save a block, those that are
+ * left are packed together in an array of their own, so that the others cost nothing.
  */
 template <typename T>
 class BlockSystem
@@ -84,6 +86,11 @@ public:
   void commit(Points points);
   void restore();
 
+  /// After save() and a solve, for the same chunk in the same workspace: the points whose step was cut, and
+  /// going back to where these started from.
+  std::vector<Index> cut_points();
+  void rewind(Points points);
+
 private:
   struct Place
   {
@@ -98,6 +105,13 @@ private:
   T * at(T * data, std::int64_t components, std::int64_t slot, std::int64_t component) const;
   T * iterate(std::int64_t slot, std::size_t unknown) const;
   T * array(ArrayId id, std::int64_t components, std::int64_t blocks);
+
+  /// The saved state has one component more: the parts that the step of a point was taken in.
+  std::int64_t saved_size() const { return _layout.state_size + 1; }
+  T * saved(Index point)
+  {
+    return at(array(_layout.saved_array, saved_size(), _chunk.blocks), saved_size(), point, 0);
+  }
 
   const BlockLayout<T> & _layout;
   Chunk & _chunk;
@@ -114,8 +128,8 @@ private:
 
 /// Fills the n x n matrix of one block, row stride lda, from a graph's output.
 template <typename T>
-void
-assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda, std::int64_t lanes, T * matrix);
+void assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda,
+              std::int64_t lanes, T * matrix);
 
 /// The LU kernels for a scalar type.
 template <typename T>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/BlockSystem.h"
+#include "aoti/CutTangent.h"
 #include "aoti/Log.h"
 #include "aoti/NewtonOptions.h"
 #include "aoti/Segment.h"
@@ -14,8 +15,7 @@ namespace neml2::aoti
 namespace
 {
 
-std::vector<std::int32_t>
-components_of(const std::vector<Range> & ranges)
+std::vector<std::int32_t> components_of(const std::vector<Range> & ranges)
 {
   std::vector<std::int32_t> components;
   for (const auto & range : ranges)
@@ -36,9 +36,10 @@ public:
       throw FatalError(metadata.path.string() + ": implicit segments need blocks of " +
                        std::to_string(solvers::lu_lanes) + " lanes, not " + std::to_string(metadata.lanes));
     if (_options.line_search && !info.residual)
-      throw FatalError(metadata.path.string() + ": a line search for '" + info.name +
-                       "' needs a residual graph, which the package was compiled without; set the solver's type to "
-                       "NewtonWithLineSearch in the input file and compile again");
+      throw FatalError(
+          metadata.path.string() + ": a line search for '" + info.name +
+          "' needs a residual graph, which the package was compiled without; set the solver's type to "
+          "NewtonWithLineSearch in the input file and compile again");
     const auto array = [&layout] { return static_cast<ArrayId>(layout.arrays++); };
     _blocks.lanes = metadata.lanes;
     _blocks.state_size = metadata.state_size;
@@ -63,8 +64,14 @@ public:
     _blocks.saved_array = array();
     _blocks.committed_array = array();
     _blocks.track_updates = _options.update_tol.has_value();
+    _blocks.max_level = static_cast<int>(info.max_substepping_level);
     if (!info.derivative)
       return;
+    if (_blocks.max_level > 0)
+    {
+      _cut_tangent = CutTangent<T>(info, add_graph(metadata, info.derivative->graph, layout), layout);
+      return;
+    }
     _derivative_jacobian = Entries<T>(info.derivative->jacobian);
     _derivative_array = array();
     _right_side_array = array();
@@ -84,18 +91,32 @@ public:
 
   void derivative(Chunk & chunk) const override
   {
+    if (_blocks.max_level > 0)
+      return _cut_tangent.evaluate(chunk, _blocks, _options);
     auto & work = chunk.work;
-    work.graph(_derivative)(
-        {&work.array(state_array, _blocks.state_size), &work.array(_derivative_array, _info.derivative->graph.size)});
+    work.graph(_derivative)({&work.array(state_array, _blocks.state_size),
+                             &work.array(_derivative_array, _info.derivative->graph.size)});
   }
 
   const std::vector<Range> & outputs() const override { return _info.unknowns; }
-  const DerivativeInfo * derivatives() const override { return _info.derivative ? &*_info.derivative : nullptr; }
-  ArrayId derivative_array() const override { return _derivative_array; }
+  ArrayId derivative_array() const override
+  {
+    return _blocks.max_level > 0 ? _cut_tangent.array() : _derivative_array;
+  }
+
+  const DerivativeInfo * derivatives() const override
+  {
+    if (!_info.derivative)
+      return nullptr;
+    return _blocks.max_level > 0 ? &_cut_tangent.derivatives() : &*_info.derivative;
+  }
+
   bool implicit() const override { return true; }
 
   void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns) const override
   {
+    if (_blocks.max_level > 0)
+      return; // these blocks are tangents, and what they were multiplied with is the result
     auto & work = chunk.work;
     const auto n = _blocks.size(), lanes = _blocks.lanes, size = _info.derivative->graph.size;
     const auto lda = solvers::lu_row_stride<T>(static_cast<int>(n));
@@ -108,8 +129,8 @@ public:
     {
       assemble(_derivative_jacobian, values + block * size * lanes, n, lda, lanes, matrix);
       std::transform(right, right + n * columns * lanes, right, std::negate<>{});
-      const auto singular = lu_functions<T>().factor_solve(matrix, right, static_cast<int>(n),
-                                                           static_cast<int>(columns), static_cast<int>(lanes), lda);
+      const auto singular = lu_functions<T>().factor_solve(
+          matrix, right, static_cast<int>(n), static_cast<int>(columns), static_cast<int>(lanes), lda);
       if (singular != 0)
         report_singular(chunk, block, singular);
     }
@@ -120,9 +141,9 @@ private:
   void solve_values(Chunk & chunk, Observer && observer) const
   {
     BlockSystem<T> system(_blocks, chunk);
-    if (_info.max_substepping_level > 0)
+    if (_blocks.max_level > 0)
     {
-      solvers::Substepping stepper(_options, static_cast<int>(_info.max_substepping_level));
+      solvers::Substepping stepper(_options, _blocks.max_level);
       system.save();
       finish(chunk, stepper.solve(system, observer));
       system.restore();
@@ -167,6 +188,7 @@ private:
   ImplicitInfo _info;
   solvers::NewtonOptions _options;
   BlockLayout<T> _blocks;
+  CutTangent<T> _cut_tangent;
   Entries<T> _derivative_jacobian;
   std::size_t _derivative = 0;
   ArrayId _derivative_array = -1;
@@ -175,8 +197,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Segment>
-make_implicit_segment(const Metadata & metadata, const ImplicitInfo & info, WorkspaceLayout & layout)
+std::unique_ptr<Segment> make_implicit_segment(const Metadata & metadata, const ImplicitInfo & info,
+                                               WorkspaceLayout & layout)
 {
   if (metadata.dtype == c10::ScalarType::Double)
     return std::make_unique<ImplicitSegment<double>>(metadata, info, layout);

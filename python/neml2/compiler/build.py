@@ -360,6 +360,9 @@ class Builder:
             segment.residual = Artifact(f"{stem}_residual.pt2", trial.kernel(f"{stem}_residual", self.state_size))
         given = [g for _, g in sensitivities.wanted(c)]
         if given:
+            # a point whose step is cut depends on forces by way of both ends, and on the states in between
+            for name, now, old in increments(solve):
+                given += [old] if name in solve.unknowns else [now, old]
             self._implicit_derivative(segment, c, flat, _unique(given), stem)
         return segment
 
@@ -376,18 +379,15 @@ class Builder:
 
     def _incremental(self, solve: Solve) -> list[dict[str, Any]]:
         """For substepping: each given that is a force with its old value, and each unknown with its old state."""
-        if not getattr(solve.update, "max_substepping_level", 0):
-            return []
-        scope = {**self.sequence.inputs, **solve.givens}
-        found = []
-        for name, old in scope.items():
-            if name.endswith("~1"):
-                base = name.removesuffix("~1")
-                now = solve.unknowns.get(base) or scope.get(base)
-                if now is not None and now.offset is not None:
-                    kind = "state" if base in solve.unknowns else "force"
-                    found.append({"kind": kind, "name": base, "current": list(now.range), "old": list(old.range)})
-        return found
+        return [
+            {
+                "kind": "state" if name in solve.unknowns else "force",
+                "name": name,
+                "current": list(now.range),
+                "old": list(old.range),
+            }
+            for name, now, old in increments(solve)
+        ]
 
 
 class _Evaluate(torch.nn.Module):
@@ -399,6 +399,15 @@ class _Evaluate(torch.nn.Module):
 
     def forward(self, state: Any) -> Any:
         return self.model.evaluate(state)
+
+
+def increments(solve: Solve) -> list[tuple[str, Variable, Variable]]:
+    """What changes when a step is cut: (name, current value, old value); nothing for an update that cuts no steps."""
+    if not getattr(solve.update, "max_substepping_level", 0):
+        return []
+    scope = {**solve.givens, **solve.unknowns}
+    pairs = [(name, scope[name], scope.get(f"{name}~1")) for name in scope]
+    return [(name, now, old) for name, now, old in pairs if old is not None]
 
 
 def _flat(nodes: Any) -> list[int]:

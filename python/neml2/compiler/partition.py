@@ -137,6 +137,9 @@ def _walk_update(update: Any, scope: Mapping[str, Variable], pieces: list[Piece]
         guesses[name] = guess
         unknowns[name] = Variable(name, spec[name])
     givens = {name: scope[name] for name in system.givens}
+    if getattr(update, "max_substepping_level", 0):  # a step is cut between old and current values
+        lags = [name for name in update.input_spec if name.endswith("~1") and name[:-2] in system.givens]
+        givens.update({name: scope[name] for name in lags})
     pieces.append(Solve(update, givens, guesses, unknowns))
     return unknowns
 

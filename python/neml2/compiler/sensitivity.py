@@ -34,7 +34,7 @@ class Sensitivities:
         for output in captured.writes:
             components = graph.inputs_of(captured.nodes_of(output))
             for given in [*captured.reads, *stored]:
-                if not components.isdisjoint(range(given.offset, given.offset + given.size)):
+                if any(not components.isdisjoint(range(v.offset, v.offset + v.size)) for v in _ends(captured, given)):
                     yield output, given
 
     def _way(self, outputs: set[int], sources: set[int]) -> set[tuple[int, int, int]]:
@@ -68,10 +68,21 @@ class Sensitivities:
         return found
 
     def _block_dependencies(self, captured: Captured, output: Variable, given: Variable) -> frozenset[str]:
+        from neml2.compiler.build import increments
         from neml2.compiler.differentiate import jacobian
 
         builder = self.builder
+        if captured.solve and increments(captured.solve):
+            return output.dependencies  # a point whose step is cut has gone through states that all givens decide
         variables = [*captured.writes, given] if captured.residual else [given]
         components = [c for v in variables for c in range(v.offset, v.offset + v.size)]  # type: ignore[operator, arg-type]
         rows = jacobian(builder.graph, captured.nodes_of(output), components)
         return builder.dependencies(n for row in rows for n in row)
+
+
+def _ends(captured: Captured, given: Variable) -> list[Variable]:
+    """`given`, and the other end of its change where a step may be cut: the one matters if the other does."""
+    from neml2.compiler.build import increments
+
+    pairs = [(now, old) for _, now, old in increments(captured.solve)] if captured.solve else []
+    return next(([now, old] for now, old in pairs if given is now or given is old), [given])
