@@ -10,10 +10,11 @@ from neml2.native.function import NumericalFunction
 class Jacobian(NumericalFunction):
     """The derivative of one output of a function with respect to one of its inputs; see NumericalFunction.jacobian."""
 
-    def __init__(self, function: NumericalFunction, of: str, wrt: str) -> None:
-        self.function, self.of, self.wrt = function, of, wrt
-        output = f"d{of}_d{wrt}"
-        self._describe(f"{function.name}_{output}", dict(function.inputs), [output], function.dtype)
+    def __init__(self, function: NumericalFunction, of: str, wrt: str, value: bool = False) -> None:
+        self.function, self.of, self.wrt, self.value = function, of, wrt, value
+        block = f"d{of}_d{wrt}"
+        name = f"{function.name}_{f'{of}_' if value else ''}{block}"
+        self._describe(name, dict(function.inputs), [of, block] if value else [block], function.dtype)
         self.fn, self._types, self._fixed = function.fn, function._types, function._fixed
 
     def _assemble(self) -> Program:
@@ -29,19 +30,20 @@ class Jacobian(NumericalFunction):
         full = assemble(*names, [(out, given)], steps, base.tangents)
         assert full.jacobian is not None
         shape = (*base.outputs[out].shape, *base.inputs[given].shape)
-        block = Argument(self.output_names[0], "Tensor", shape, full.state_size)
+        block = Argument(self.output_names[-1], "Tensor", shape, full.state_size)
         stores = list(zip(block.components, full.jacobian.derivatives[0], strict=True))
-        steps = [step for step in full.jacobian.steps if not isinstance(step, Assign) or _needed(full, step, stores)]
+        results = [base.outputs[out], block] if self.value else [block]
+        wanted = set(base.outputs[out].components) if self.value else set()
+        steps = [s for s in full.jacobian.steps if not isinstance(s, Assign) or _needed(full, s, stores, wanted)]
         size = block.offset + block.size
-        return assemble(
-            self.name, base.graph, base.inputs, base.parameters, [block], [], [*steps, Assign(stores)], size
-        )
+        steps.append(Assign(stores))
+        return assemble(self.name, base.graph, base.inputs, base.parameters, results, [], steps, size)
 
 
-def _needed(program: Program, step: Assign, stores: list[tuple[int, int]]) -> bool:
-    """Whether a later step or the derivative reads what `step` assigns."""
+def _needed(program: Program, step: Assign, stores: list[tuple[int, int]], wanted: set[int]) -> bool:
+    """Whether what `step` assigns is wanted, or read by another step or by the derivative."""
     nodes = [n for _, n in stores]
-    components: set[int] = set()
+    components = set(wanted)
     for other in program.jacobian.steps:  # type: ignore[union-attr]
         if isinstance(other, Solve):
             nodes += [*other.residual, *(n for row in other.jacobian for n in row)]

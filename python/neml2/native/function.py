@@ -142,15 +142,16 @@ class NumericalFunction:
 
     # ---- derived functions -------------------------------------------------------------------------------------------
 
-    def jacobian(self, of: str | None = None, wrt: str | None = None) -> NumericalFunction:
-        """d(of)/d(wrt) as a function of the same inputs, with one output `d<of>_d<wrt>` of shape (*of, *wrt).
+    def jacobian(self, of: str | None = None, wrt: str | None = None, *, value: bool = False) -> NumericalFunction:
+        """d(of)/d(wrt) as a function of the same inputs, with one output `d<of>_d<wrt>` of shape (*of, *wrt); with
+        `value`, the output `of` before it, from the same pass.
 
         Either may be left out where there is only one. Exact, from the captured graph; for an implicit function by the
         implicit function theorem.
         """
         from neml2.native.derivative import Jacobian
 
-        return Jacobian(self, _choose(self.name, of, self.output_names, "output"), self._differentiable(wrt))
+        return Jacobian(self, _choose(self.name, of, self.output_names, "output"), self._differentiable(wrt), value)
 
     def _differentiable(self, wrt: str | None) -> str:
         return _choose(self.name, wrt, list(self.inputs), "input")
