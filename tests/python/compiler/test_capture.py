@@ -143,7 +143,8 @@ def _number(graph, node, x):
     """Evaluate with IEEE semantics: division by zero and logarithms of zero are no errors."""
     semantics = {
         "add": np.add, "sub": np.subtract, "mul": np.multiply, "neg": np.negative, "sqrt": np.sqrt, "log": np.log,
-        "recip": np.reciprocal, "div": np.divide, "lt": np.less, "le": np.less_equal, "eq": np.equal, "not": np.logical_not,
+        "recip": np.reciprocal,
+        "div": np.divide, "lt": np.less, "le": np.less_equal, "eq": np.equal, "not": np.logical_not,
         "abs": np.abs, "and": np.logical_and, "where": np.where, "pow": np.power, "sign": np.sign,
     }  # fmt: skip
     with np.errstate(all="ignore"):

@@ -30,7 +30,7 @@ class LinearIsotropicElasticity(Model):
         return (outputs, inputs) if self.compliance else (inputs, outputs)
 
     def forward(self, x: SR2, E: Scalar, nu: Scalar) -> SR2:
-        three_K, two_G = E / (1 - 2 * nu), E / (1 + nu)
+        K, G = E / (3 * (1 - 2 * nu)), E / (2 * (1 + nu))
         if self.compliance:
-            return vol(x) / three_K + dev(x) / two_G
-        return three_K * vol(x) + two_G * dev(x)
+            return vol(x) / (3 * K) + dev(x) / (2 * G)
+        return 3 * K * vol(x) + 2 * G * dev(x)
