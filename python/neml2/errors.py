@@ -18,6 +18,10 @@ class SuspiciousReference(UserWarning):
     """A name was accepted, but looks like a misspelt reference or number."""
 
 
+class BrokenExtension(UserWarning):
+    """An installed package that offers models cannot be imported."""
+
+
 @dataclass(frozen=True)
 class Where:
     """A place in an input file: prints as `model.i:12: [Models/elasticity] option 'strain'`."""
@@ -90,6 +94,10 @@ class CircularReference(InputError, RecursionError):
 
 class InvalidModel(InputError, ValueError):
     """Models do not fit together."""
+
+
+class ExtensionError(InputError, ImportError):
+    """A Python file with types of the user's own cannot be imported. `.where` is the line in that file."""
 
 
 class MissingInput(InputError, KeyError):

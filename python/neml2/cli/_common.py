@@ -59,13 +59,20 @@ def load(file: str, overrides: Sequence[str] = (), extensions: Sequence[str] = (
             raise UsageError(f"'{override}' is no override; expected e.g. Models/elasticity/E:=210000")
     if not Path(file).is_file():
         raise UsageError(f"{file}: {'is a folder' if Path(file).is_dir() else 'no such input file'}")
-    from ..hit import load_extension, load_input
+    from ..hit import load_input
 
-    for path in extensions:
+    load_extensions(extensions)
+    return load_input(file, additional_args=list(overrides))
+
+
+def load_extensions(paths: Sequence[str]) -> None:
+    """Import the Python files given by --load."""
+    from ..hit import load_extension
+
+    for path in paths:
         if not Path(path).is_file():
             raise UsageError(f"{path}: no such extension file")
         load_extension(path)
-    return load_input(file, additional_args=list(overrides))
 
 
 def require(source: InputFile, section: str, name: str) -> None:

@@ -36,10 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command(options: argparse.Namespace) -> int:
-    from ..hit import load_extension
-
-    for path in options.load:
-        load_extension(path)
+    common.load_extensions(options.load)
     found = [entry for section in SECTIONS if options.section in (None, section) for entry in entries(section)]
     if options.types:
         found = pick(found, options.types)

@@ -13,15 +13,19 @@ import importlib.util
 import os
 import pkgutil
 import sys
+import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import InputError, UnknownType, Where, listing, suggestion
+from ..errors import BrokenExtension, ExtensionError, InputError, UnknownType, Where, listing, suggestion
 
 C = TypeVar("C", bound=type)
 
 ENTRY_POINTS = "neml2.models"
+EXTENSION = "neml2_extension_"
+"""What the names of modules begin with that `load_extension` makes."""
 
 
 class Registry:
@@ -53,7 +57,8 @@ class Registry:
         found = self.find(name)
         if found is None:
             hint = suggestion(name, self.names()) or f"; known types: {listing(self.names(), 40)}"
-            raise error(f"no type '{name}' is registered for [{self.section}]{hint}", where)
+            own = "; types of your own come with --load FILE.py"
+            raise error(f"no type '{name}' is registered for [{self.section}]{hint}{own}", where)
         return found
 
     def names(self) -> list[str]:
@@ -79,7 +84,14 @@ class Registry:
             for info in pkgutil.walk_packages(path, prefix=f"{package}."):
                 yield info.name
         for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-            yield entry.module
+            try:
+                importlib.import_module(entry.module)
+            except Exception as error:  # one broken package must not take away all the others
+                source = f"entry point '{entry.name}' = '{entry.value}'" + (f" of {entry.dist.name}" if entry.dist else "")
+                text = f"{source} in group '{ENTRY_POINTS}' is left out: {type(error).__name__}: {error}"
+                warnings.warn(text, BrokenExtension, stacklevel=2)
+            else:
+                yield entry.module
 
 
 def _place(cls: type) -> str:
@@ -117,12 +129,13 @@ def load_extension(path: str | os.PathLike) -> Any:
     """Import the Python file at `path`, whose `@register` decorators make its types known. Returns the
     module.
 
-    A file that was loaded before is not loaded again. Raises FileNotFoundError.
+    A file that was loaded before is not loaded again. Raises FileNotFoundError, and ExtensionError, which names the
+    line of the file, for whatever goes wrong in it.
     """
     file = Path(path).resolve()
     if not file.is_file():
         raise FileNotFoundError(f"{path}: no such extension file")
-    name = f"neml2_extension_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    name = f"{EXTENSION}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
@@ -132,7 +145,30 @@ def load_extension(path: str | os.PathLike) -> Any:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        if isinstance(error, ExtensionError) or not isinstance(error, Exception):
+            raise
+        text = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+        raise ExtensionError(text, Where(os.fspath(path), _line(error, file))) from error
     return module
+
+
+def _line(error: BaseException, file: Path) -> int | None:
+    """The last line of `file` that an error came through."""
+    if isinstance(error, SyntaxError):
+        return error.lineno if error.filename == os.fspath(file) else None
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == os.fspath(file)]
+    return lines[-1] if lines else None
+
+
+def place_in_extension(error: BaseException | None) -> Where | None:
+    """The line of a user's own file that an error, or what caused it, came through last; None where it came through
+    none."""
+    found = None
+    while error is not None and found is None:
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            if str(frame.f_globals.get("__name__", "")).startswith(EXTENSION):
+                found = Where(frame.f_code.co_filename, line)
+        error = error.__cause__ or error.__context__
+    return found
