@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = _compile(options)
     except KeyboardInterrupt:
         return 130
-    except (ValueError, LookupError, OSError, RuntimeError, TypeError) as error:
+    except Exception as error:  # a model of the user's own may raise anything
         print(f"neml2-compile: {_one_line(error)}", file=sys.stderr)
         return 2
     if not options.quiet:
@@ -70,8 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _one_line(error: BaseException) -> str:
+    from neml2.errors import InputError
+    from neml2.hit.registry import place_in_extension
+
     text = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
     lines = str(text).strip().splitlines()
+    place = None if isinstance(error, InputError) else place_in_extension(error)
+    if place is not None:
+        return f"{place}: {type(error).__name__}: {lines[0] if lines else ''}"
     return lines[0] if lines else type(error).__name__
 
 
