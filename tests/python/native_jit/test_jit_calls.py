@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Calls of compiled functions: arrays, batches, and what is refused."""
+
+from __future__ import annotations
+
+import threading
+
+import jit_functions as cases
+import numpy as np
+import pytest
+import torch
+from neml2.compiler.capture import CaptureError
+from neml2.native import NumericalFunction
+
+
+@pytest.fixture(scope="module")
+def affine() -> NumericalFunction:
+    return NumericalFunction(lambda a, x, b: (a @ x + b, b * 2), {"a": (2, 3), "x": (3,), "b": (2,)}, ["y", "twice"],
+                             name="affine")  # fmt: skip
+
+
+def test_arrays_give_arrays_and_tensors_give_tensors(affine):
+    a, x, b = np.arange(6.0).reshape(2, 3), np.ones(3), np.zeros(2)
+    y, twice = affine(a, x, b)
+    assert isinstance(y, np.ndarray) and y.tolist() == [3.0, 12.0] and twice.shape == (2,)
+    y, _ = affine(torch.from_numpy(a), torch.from_numpy(x), b=b)
+    assert isinstance(y, torch.Tensor) and y.tolist() == [3.0, 12.0]
+
+
+def test_batch_axes_broadcast(affine):
+    random = np.random.default_rng(3)
+    a, x, b = random.normal(size=(5, 1, 2, 3)), random.normal(size=(7, 3)), random.normal(size=2)
+    y, twice = affine(a, x, b)
+    np.testing.assert_allclose(y, np.einsum("...ij,...j->...i", a, x) + b, rtol=1e-13)
+    assert twice.shape == (5, 7, 2)
+
+
+def test_no_points_give_no_points(affine):
+    y, _ = affine(np.zeros((0, 2, 3)), np.zeros(3), np.zeros(2))
+    assert y.shape == (0, 2)
+
+
+def test_any_strides_are_read(affine):
+    a = np.asfortranarray(np.random.default_rng(4).normal(size=(9, 2, 3)))
+    x = np.arange(54.0).reshape(9, 6)[:, ::-2]
+    y, _ = affine(a, x, np.zeros(2))
+    np.testing.assert_allclose(y, np.einsum("pij,pj->pi", a, x), rtol=1e-13)
+
+
+def test_results_do_not_depend_on_neighbours():
+    strain = cases.strains(29, 3e-3)
+    everyone = cases.return_map()(np.zeros(7), strain, np.zeros(6), 0.0)
+    some = cases.return_map()(np.zeros(7), strain[11:14], np.zeros(6), 0.0)
+    assert np.array_equal(everyone[11:14], some)
+
+
+def test_integers_and_lists_are_numbers(affine):
+    y, _ = affine([[1, 0, 0], [0, 1, 0]], np.array([4, 5, 6]), [0, 1])
+    assert y.tolist() == [4.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "error", "text"),
+    [
+        ((np.zeros((2, 3)), np.zeros(4), np.zeros(2)), {}, ValueError, r"'x' has shape \(4,\); expected \(\*batch, 3\)"),
+        ((np.zeros(3), np.zeros(3), np.zeros(2)), {}, ValueError, r"'a' has shape \(3,\); expected \(\*batch, 2, 3\)"),
+        ((np.zeros((2, 3)), np.zeros(3, np.float32), np.zeros(2)), {}, TypeError, "'x' has dtype float32; expected float64"),
+        ((np.zeros((2, 3)), np.zeros(3, complex), np.zeros(2)), {}, TypeError, "'x' has dtype complex128"),
+        ((np.zeros((4, 2, 3)), np.zeros((5, 3)), np.zeros(2)), {}, ValueError, r"do not broadcast: 'a' \(4,\), 'x' \(5,\)"),
+        ((np.zeros((2, 3)),), {}, TypeError, r"'x', 'b' missing; it takes \(a, x, b\)"),
+        ((1, 2, 3, 4), {}, TypeError, "4 arguments given"),
+        ((np.zeros((2, 3)), np.zeros(3)), {"bb": 1}, TypeError, "no argument 'bb'; did you mean 'b'"),
+        ((np.zeros((2, 3)), np.zeros(3)), {"x": 1}, TypeError, "'x' is given twice"),
+        ((torch.zeros(2, 3, dtype=torch.float64, requires_grad=True), np.zeros(3), np.zeros(2)), {}, TypeError,
+         r"'a' requires a gradient.*a\.detach\(\)"),
+        ((torch.zeros(2, 3, device="meta"), np.zeros(3), np.zeros(2)), {}, TypeError, "'a' is on device meta; expected cpu"),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_fit_are_named(affine, args, kwargs, error, text):
+    with pytest.raises(error, match=f"^affine: .*{text}"):
+        affine(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("fn", "inputs", "outputs", "options", "error", "text"),
+    [
+        (lambda x: x, {"x": (2, 0)}, "y", {}, ValueError, "'x': shape .* holds nothing"),
+        (lambda x: x, {"x": "two"}, "y", {}, TypeError, "'x': 'two' is no shape"),
+        (lambda x: x, {"x": 2}, ["y", "y"], {}, ValueError, "output 'y' is there twice"),
+        (lambda x: x, {"x": 2}, [], {}, ValueError, "no outputs"),
+        (lambda x: x, {"x": 2}, "y", {"dtype": "int"}, ValueError, "expected 'float64' or 'float32'"),
+        (lambda x: x, {"x": 2, "y": 2}, "y", {}, TypeError, r"cannot be called with the inputs \(x, y\)"),
+        (lambda b, a: a, {"a": 2, "b": 2}, "y", {}, TypeError, "another order than the inputs"),
+        (3, {"x": 2}, "y", {}, TypeError, "expected a function, not int"),
+    ],
+)
+def test_definitions_that_make_no_sense_are_refused(fn, inputs, outputs, options, error, text):
+    with pytest.raises(error, match=text):
+        NumericalFunction(fn, inputs, outputs, **options)
+
+
+def test_functions_that_cannot_be_traced_say_why():
+    def branches(x):
+        return x if x.sum() > 0 else -x
+
+    with pytest.raises(CaptureError, match="branches cannot be captured"):
+        NumericalFunction(branches, {"x": 2}, "y").compile()
+    with pytest.raises(CaptureError, match="sorted uses .*sort"):
+        NumericalFunction(lambda x: x.sort().values, {"x": 2}, "y", name="sorted").compile()
+    with pytest.raises(TypeError, match=r"two returned \(Tensor, Tensor\); expected tensors: y"):
+        NumericalFunction(lambda x: (x, x), {"x": 2}, "y", name="two").compile()
+
+
+def test_many_threads_call_a_function_for_the_first_time_at_once():
+    function = NumericalFunction(lambda x: x * x + 1, {"x": 3}, "y", name="threaded")
+    x, found = np.random.default_rng(5).normal(size=(8, 40, 3)), [None] * 8
+
+    def call(k: int) -> None:
+        found[k] = function(x[k])
+
+    threads = [threading.Thread(target=call, args=(k,)) for k in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    np.testing.assert_allclose(found, x * x + 1, rtol=1e-15)
