@@ -92,7 +92,7 @@ class TestRun:
     def test_overrides_in_any_place(self, folder):
         wrong = "Models/elasticity/coefficients:='200e3 0.0'"
         done = command("run", "input.i", "-q", "verification", wrong, cwd=folder)
-        assert_one_line(done, 1, "input.i:38: [Drivers/verification]", "'output.stress' at step 1", "not close")
+        assert_one_line(done, 1, "input.i:32: [Drivers/verification]", "'output.stress' at step 1", "not close")
 
     def test_what_is_wrong_in_the_file(self, folder):
         done = command("run", "-q", "input.i", "driver", "Drivers/driver/tme='t'", cwd=folder)
