@@ -87,8 +87,9 @@ class Registry:
             try:
                 importlib.import_module(entry.module)
             except Exception as error:  # one broken package must not take away all the others
-                source = f"entry point '{entry.name}' = '{entry.value}'" + (f" of {entry.dist.name}" if entry.dist else "")
-                text = f"{source} in group '{ENTRY_POINTS}' is left out: {type(error).__name__}: {error}"
+                source = f"entry point '{entry.name}' = '{entry.value}' in group '{ENTRY_POINTS}'"
+                package = f" of {entry.dist.name}" if entry.dist else ""
+                text = f"{source}{package} is left out: {type(error).__name__}: {error}"
                 warnings.warn(text, BrokenExtension, stacklevel=2)
             else:
                 yield entry.module
