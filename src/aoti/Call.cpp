@@ -104,6 +104,7 @@ Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
     check_tensor(tangent->second, {"tangent", slot.name}, slot.trailing, _signature.dtype, _signature.device);
     _tangents.push_back({&slot, &tangent->second, "tangent"});
     _tangent_places[i] = job.tangent_size;
+    job.tangent_sources.push_back(i);
     job.tangent_size += slot.range.size;
     broadcast(_tangents.back());
   }

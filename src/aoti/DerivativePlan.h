@@ -34,6 +34,7 @@ struct DerivativePlan
   Program program;
 
   std::vector<Operand> results; ///< of `program`
+  bool along_tangents = false;  ///< whether it is that of a jvp
   at::Tensor constants;         ///< of `program`: (1, constants, lanes)
 
   /// The uniform array, once it has been evaluated and is fixed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/Engine.h"
 
+#include "native/NativeEngine.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <ATen/EmptyTensor.h>
@@ -26,7 +27,9 @@ std::int64_t ceil_divide(std::int64_t a, std::int64_t b)
   return (a + b - 1) / b;
 }
 
-[[noreturn]] void report(std::vector<FailedPoint> failed, std::int64_t points)
+} // namespace
+
+void report_failed(std::vector<FailedPoint> failed, std::int64_t points)
 {
   std::sort(failed.begin(), failed.end(), [](const auto & a, const auto & b) { return a.index < b.index; });
   std::ostringstream text;
@@ -36,11 +39,14 @@ std::int64_t ceil_divide(std::int64_t a, std::int64_t b)
   throw ConvergenceError(text.str(), std::move(failed));
 }
 
-} // namespace
-
 Engine::Engine(Metadata metadata) : _metadata(std::move(metadata))
 {
   check_runnable(_metadata);
+  if (_metadata.backend == "native")
+  {
+    _native = std::make_unique<NativeEngine>(_metadata);
+    return;
+  }
   WorkspaceLayout layout;
   layout.lanes = _metadata.lanes;
   layout.dtype = _metadata.dtype;
@@ -51,6 +57,8 @@ Engine::Engine(Metadata metadata) : _metadata(std::move(metadata))
   }
   _pool = std::make_unique<WorkspacePool>(std::move(layout));
 }
+
+Engine::~Engine() = default;
 
 /// The parts of one run, for one scalar type.
 template <typename T>
@@ -81,7 +89,7 @@ public:
     else if (blocks > 1)
       process_chunks(blocks);
     if (!_failed.empty())
-      report(std::move(_failed), _job.points);
+      report_failed(std::move(_failed), _job.points);
     const auto arrays = outer_views();
     for (const auto & sink : _job.uniform_sinks)
       store(sink, arrays, {0, 1}, 0, false);
@@ -106,7 +114,7 @@ private:
     if (chunk.failed.empty())
       export_uniform(chunk);
     else if (_job.points == 0)
-      report(std::move(chunk.failed), 1);
+      report_failed(std::move(chunk.failed), 1);
   }
 
   void export_uniform(Chunk & chunk)
@@ -361,6 +369,8 @@ std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) cons
 
 void Engine::run(const Job & job) const
 {
+  if (_native)
+    return _native->run(job);
   if (_metadata.dtype == c10::ScalarType::Double)
     Run<double>(*this, job)();
   else

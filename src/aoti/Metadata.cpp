@@ -106,16 +106,27 @@ public:
     for (const auto & entry : get<std::vector<json>>(root, "derivatives"))
       _m.derivatives.push_back({get<std::string>(entry, "output"), get<std::string>(entry, "input"),
                                 get<std::vector<std::string>>(entry, "depends_on")});
+    if (_m.backend == "native")
+      parse_kernels(root);
     check_names();
   }
 
 private:
+  void parse_kernels(const json & root)
+  {
+    for (const auto & entry : get<std::vector<json>>(root, "kernels"))
+      _m.kernels.push_back({get<std::string>(entry, "isa"), graph(entry, nullptr).file});
+    if (_m.kernels.empty())
+      fail("it holds no kernel");
+    _m.work = get<double>(root, "work");
+  }
+
   void parse_header(const json & root)
   {
     _m.name = get<std::string>(root, "name");
     _m.backend = get<std::string>(root, "backend");
-    if (_m.backend != "aoti")
-      fail("its backend is '" + _m.backend + "', and this library runs 'aoti'");
+    if (_m.backend != "aoti" && _m.backend != "native")
+      fail("its backend is '" + _m.backend + "', and this library runs 'aoti' and 'native'");
     _m.torch_version = get<std::string>(member(root, "versions"), "torch");
     _m.device = get<std::string>(root, "device");
     _m.isa = get<std::string>(root, "isa");
@@ -127,7 +138,7 @@ private:
     else
       fail("its dtype is '" + dtype + "', expected 'float64' or 'float32'");
     _m.lanes = get_size(root, "lanes");
-    if (_m.lanes < 16 || _m.lanes % 16 != 0 || _m.lanes > 4096)
+    if (_m.backend == "aoti" && (_m.lanes < 16 || _m.lanes % 16 != 0 || _m.lanes > 4096))
       fail("'lanes' is " + std::to_string(_m.lanes) + ", expected a multiple of 16");
     _m.state_size = get_size(root, "state_size");
     if (_m.state_size < 1)
@@ -298,12 +309,33 @@ private:
     return info;
   }
 
+  static void read_solver(const json & object, ImplicitInfo & info)
+  {
+    for (const auto & [key, value] : get<std::map<std::string, json>>(object, "solver"))
+    {
+      if (value.is_boolean())
+        info.solver[key] = value.get<bool>();
+      else if (value.is_number_integer())
+        info.solver[key] = value.get<std::int64_t>();
+      else if (value.is_number())
+        info.solver[key] = value.get<double>();
+      else if (value.is_string())
+        info.solver[key] = value.get<std::string>();
+      else if (!value.is_null())
+        fail("the solver option '" + key + "' is " + value.dump());
+    }
+  }
+
   ImplicitInfo implicit(const json & object) const
   {
     ImplicitInfo info;
     info.name = get<std::string>(object, "name");
     info.unknowns = ranges(object, "unknowns");
     info.givens = ranges(object, "givens");
+    read_solver(object, info);
+    info.max_substepping_level = get_size(object, "max_substepping_level");
+    if (_m.backend == "native") // the solver is in the kernel
+      return info;
     const auto & newton = member(object, "newton");
     info.newton = graph(newton, "size");
     info.residual_size = get_size(newton, "residual");
@@ -318,7 +350,6 @@ private:
     if (!member(object, "residual").is_null())
       info.residual = graph(object.at("residual"), "size");
     info.derivative = derivative(object, info.residual_size);
-    info.max_substepping_level = get_size(object, "max_substepping_level");
     for (const auto & item : get<std::vector<json>>(object, "incremental"))
     {
       const IncrementInfo increment{get<std::string>(item, "kind") == "state", range(member(item, "current")),
@@ -326,19 +357,6 @@ private:
       if (increment.current.size != increment.old.size)
         fail("'" + get<std::string>(item, "name") + "' and its old value have different sizes");
       info.incremental.push_back(increment);
-    }
-    for (const auto & [key, value] : get<std::map<std::string, json>>(object, "solver"))
-    {
-      if (value.is_boolean())
-        info.solver[key] = value.get<bool>();
-      else if (value.is_number_integer())
-        info.solver[key] = value.get<std::int64_t>();
-      else if (value.is_number())
-        info.solver[key] = value.get<double>();
-      else if (value.is_string())
-        info.solver[key] = value.get<std::string>();
-      else if (!value.is_null())
-        fail("the solver option '" + key + "' is " + value.dump());
     }
     return info;
   }

@@ -124,6 +124,13 @@ struct FileInfo
   std::int64_t bytes = 0;
 };
 
+/// One variant of a native kernel.
+struct KernelInfo
+{
+  std::string isa;
+  std::string file;
+};
+
 /// What a package says of itself.
 struct Metadata
 {
@@ -133,13 +140,15 @@ struct Metadata
   std::string torch_version;
   std::string device; ///< "cpu" or "cuda"
   c10::ScalarType dtype = c10::ScalarType::Double;
-  std::string isa; ///< instructions used: "avx512", "avx2", "generic"
+  std::string isa; ///< instructions used: "avx512", "avx2", "generic"; of a native package, the least it has a kernel for
   std::int64_t lanes = 0;
   std::int64_t state_size = 0;
   std::vector<VariableInfo> inputs, outputs;
   std::vector<ParameterInfo> parameters;
   std::vector<SegmentInfo> segments;
   std::vector<PairInfo> derivatives;
+  std::vector<KernelInfo> kernels; ///< native packages: best instructions first
+  double work = 0;                 ///< native packages: arithmetic operations of one point, roughly
   std::map<std::string, FileInfo> files;
 
   /// Reads and checks a metadata file. Throws FatalError with the path and the reason.

@@ -2,6 +2,7 @@
 #include "aoti/ModelImplementation.h"
 
 #include "aoti/NearMatch.h"
+#include "native/NativeEngine.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <ATen/Functions.h>
@@ -191,8 +192,15 @@ Model::Implementation::block_size(std::size_t pair) const
   return signature.outputs[_pair_outputs[pair]].range.size * slot(_pair_inputs[pair]).range.size;
 }
 
-ValueMap
-Model::Implementation::make_outputs(Call & call) const
+std::vector<std::int64_t> Model::Implementation::block_sizes() const
+{
+  std::vector<std::int64_t> sizes;
+  for (std::size_t p = 0; p < pairs.size(); p++)
+    sizes.push_back(block_size(p));
+  return sizes;
+}
+
+ValueMap Model::Implementation::make_outputs(Call & call) const
 {
   ValueMap outputs;
   for (std::size_t i = 0; i < signature.outputs.size(); i++)
@@ -236,7 +244,8 @@ Model::Implementation::plan_jacobian(Call & call, const std::vector<char> & want
   std::string key = "J";
   for (const auto pair : use)
     key += static_cast<char>(pair);
-  call.job.plan = &_plans.get(key, [&] { return aoti::plan_jacobian(plan_source(), use); });
+  call.job.plan = &_plans.get(key, [&]
+      { return engine.native() ? native_plan_jacobian(block_sizes(), use) : aoti::plan_jacobian(plan_source(), use); });
   return use;
 }
 
@@ -258,6 +267,8 @@ Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents, const st
     key += "," + std::to_string(output);
   const auto make = [&]
   {
+    if (engine.native())
+      return native_plan_jvp(pairs.size(), signature.outputs, outputs);
     std::vector<std::int64_t> places;
     for (const auto input : _pair_inputs)
       places.push_back(call.tangent_place(input));

@@ -41,6 +41,7 @@ public:
   /// Axes of one point of a pair's block.
   std::vector<std::int64_t> block_shape(std::size_t pair) const;
   std::int64_t block_size(std::size_t pair) const;
+  std::vector<std::int64_t> block_sizes() const;
 
   void run(Call & call) const;
 

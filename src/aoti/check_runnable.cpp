@@ -55,7 +55,8 @@ check_runnable(const Metadata & metadata)
   if (release(NEML2_TORCH_VERSION) != running)
     throw FatalError("neml2 was built against torch " NEML2_TORCH_VERSION ", but torch " + running +
                      " is loaded: install that torch, or build neml2 again");
-  if (release(metadata.torch_version) != running)
+  const bool compiled_by_torch = metadata.backend != "native";
+  if (compiled_by_torch && release(metadata.torch_version) != running)
     throw FatalError(who + "it was compiled with torch " + metadata.torch_version + ", and this is torch " + running +
                      "; compile the model again");
   if (metadata.device != "cpu")
