@@ -77,9 +77,11 @@ extern "C"
     int32_t line_search;     /**< 0: none, 1: backtracking, 2: strong Wolfe */
     int32_t max_line_search; /**< one more than the trials made */
     int32_t max_substepping; /**< how often a step that fails may be halved */
-    double cutback;          /**< what a refused step is divided by */
-    double criterion;        /**< of acceptance */
-    double update_tol;       /**< with substepping: asked of the last update, relative to the unknowns */
+    int32_t final_update;    /**< 1: points that pass the relative test alone take one more step */
+    int32_t reserved;
+    double cutback;    /**< what a refused step is divided by */
+    double criterion;  /**< of acceptance */
+    double update_tol; /**< with substepping: asked of the last update, relative to the unknowns */
   } neml2_native_solver;
 
   typedef struct neml2_native_call
@@ -108,7 +110,7 @@ extern "C"
     int32_t * iterations; /**< by point, or null: Newton updates made */
     double * residual;    /**< by point, or null: norm of the last residual */
 
-    int64_t failed; /**< on return: how many points of the range did not converge */
+    int64_t failed;    /**< on return: how many points of the range did not converge */
     uint64_t iterated; /**< on return: bit k is set where solver k has moved a point from its guess */
     char message[NEML2_NATIVE_MESSAGE_BYTES];
   } neml2_native_call;

@@ -78,12 +78,44 @@ struct Columns
   }
 };
 
+/// What a factorisation did to the rows: row k of lane l was exchanged with row[k][l], k = 0, 1, ... in turn.
+template <class V, int N>
+struct Exchanges
+{
+  bool any = false; ///< whether `row` holds anything
+  std::int32_t row[N][width<V>];
+
+  void start()
+  {
+    if (any)
+      return;
+    any = true;
+    for (int k = 0; k < N; ++k)
+      for (int l = 0; l < width<V>; ++l)
+        row[k][l] = k;
+  }
+
+  void apply(Columns<V, N, 1> & b) const
+  {
+    for (int k = 0; any && k < N; ++k)
+      for (int l = 0; l < width<V>; ++l)
+        if (const int other = row[k][l]; other != k)
+        {
+          const ScalarOf<V> x = lane(b(k, 0), l);
+          set_lane(b(k, 0), l, lane(b(other, 0), l));
+          set_lane(b(other, 0), l, x);
+        }
+  }
+};
+
 namespace detail
 {
 /// Lane by lane: exchanges row k with the row below that holds the largest entry of column k.
 template <class V, int N, int M>
-__attribute__((noinline, cold)) void exchange_rows(Matrix<V, N> & a, Columns<V, N, M> & b, int k)
+__attribute__((noinline, cold)) void exchange_rows(Matrix<V, N> & a, Columns<V, N, M> & b,
+                                                   Exchanges<V, N> & done, int k)
 {
+  done.start();
   V best = abs(a(k, k)) * splat<V>(solvers::lu_pivot_ratio);
   MaskOf<V> from = MaskOf<V>{} + k;
   for (int i = k + 1; i < N; ++i)
@@ -93,6 +125,8 @@ __attribute__((noinline, cold)) void exchange_rows(Matrix<V, N> & a, Columns<V, 
     best = larger ? x : best;
     from = larger ? MaskOf<V>{} + i : from;
   }
+  for (int l = 0; l < width<V>; ++l)
+    done.row[k][l] = static_cast<std::int32_t>(from[l]);
   const auto swap = [](V & p, V & q, MaskOf<V> here)
   {
     const V x = p, y = q;
@@ -202,12 +236,13 @@ struct Tiled
   }
 
   /// The same columns, with exchanges.
-  static __attribute__((noinline, cold)) void careful_panel(Matrix<V, N> & a, Columns<V, N, M> & b, int k0,
-                                                            int k1, MaskOf<V> & singular)
+  static __attribute__((noinline, cold)) void careful_panel(Matrix<V, N> & a, Columns<V, N, M> & b,
+                                                            Exchanges<V, N> & done, int k0, int k1,
+                                                            MaskOf<V> & singular)
   {
     for (int k = k0; k < k1; ++k)
     {
-      exchange_rows(a, b, k);
+      exchange_rows(a, b, done, k);
       const V inverse = invert(a(k, k), singular);
       a(k, k) = inverse;
       for (int i = k + 1; i < N; ++i)
@@ -277,15 +312,15 @@ struct Tiled
   }
 
   template <int P>
-  static NEML2_NATIVE_INLINE void step(Matrix<V, N> & matrix, Columns<V, N, M> & right, int k0,
-                                       MaskOf<V> & singular)
+  static NEML2_NATIVE_INLINE void step(Matrix<V, N> & matrix, Columns<V, N, M> & right,
+                                       Exchanges<V, N> & done, int k0, MaskOf<V> & singular)
   {
     V(*a)[A] = matrix.data;
     V(*b)[B] = right.data;
     Triangle<P> top;
     if (__builtin_expect(!panel<P>(a, k0, top), 0))
     {
-      careful_panel(matrix, right, k0, k0 + P, singular);
+      careful_panel(matrix, right, done, k0, k0 + P, singular);
       for (int r = 1; r < P; ++r)
         for (int c = 0; c < r; ++c)
           top.l[r][c] = a[k0 + r][k0 + c];
@@ -370,15 +405,9 @@ struct Tiled
     }
   }
 
-  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b)
+  static NEML2_NATIVE_INLINE void back_substitute(Matrix<V, N> & a, Columns<V, N, M> & b)
   {
-    MaskOf<V> singular = mask<V>(false);
-    constexpr int whole = N / 4 * 4, group = 4, grouped = M / group * group;
-#pragma GCC unroll 1
-    for (int k = 0; k < whole; k += 4)
-      step<4>(a, b, k, singular);
-    if constexpr (N > whole)
-      step<N - whole>(a, b, whole, singular);
+    constexpr int group = 4, grouped = M / group * group;
     if constexpr (M == 1 && N <= 12)
       back_short(a, b);
     else
@@ -389,7 +418,33 @@ struct Tiled
       if constexpr (M > grouped)
         back<M - grouped>(a, b, grouped);
     }
+  }
+
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b,
+                                                 Exchanges<V, N> & done)
+  {
+    MaskOf<V> singular = mask<V>(false);
+    constexpr int whole = N / 4 * 4;
+#pragma GCC unroll 1
+    for (int k = 0; k < whole; k += 4)
+      step<4>(a, b, done, k, singular);
+    if constexpr (N > whole)
+      step<N - whole>(a, b, done, whole, singular);
+    back_substitute(a, b);
     return bits<V>(singular);
+  }
+
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<V, N> & a, Columns<V, N, M> & b)
+  {
+#pragma GCC unroll 1
+    for (int k = 0; k < N; ++k)
+    {
+      const V x = b(k, 0);
+#pragma GCC unroll 2
+      for (int i = k + 1; i < N; ++i)
+        b(i, 0) -= a(i, k) * x;
+    }
+    back_substitute(a, b);
   }
 };
 
@@ -416,8 +471,24 @@ struct OnePoint
     }
   }
 
-  static __attribute__((noinline, cold)) void exchange(Matrix<T, N> & a, Columns<T, N, M> & b, int k)
+  /// v with only its first n lanes kept.
+  static NEML2_NATIVE_INLINE V only_first(V v, int n)
   {
+    if constexpr (W == 1)
+      return n ? v : V(0);
+    else
+    {
+      MaskOf<V> index;
+      for (int l = 0; l < W; ++l)
+        index[l] = l;
+      return index < MaskOf<V>{} + n ? v : V{};
+    }
+  }
+
+  static __attribute__((noinline, cold)) void exchange(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                       Exchanges<T, N> & done, int k)
+  {
+    done.start();
     int from = k;
     T best = abs(a(k, k)) * T(solvers::lu_pivot_ratio);
     for (int i = k + 1; i < N; ++i)
@@ -426,6 +497,7 @@ struct OnePoint
         best = abs(a(i, k));
         from = i;
       }
+    done.row[k][0] = from;
     for (int j = 0; j < N; ++j)
       std::swap(a(k, j), a(from, j));
     for (int j = 0; j < M; ++j)
@@ -434,19 +506,20 @@ struct OnePoint
 
   /// Steps k of the elimination whose diagonal is in vector number First of a column, and all after them.
   template <int First>
-  static NEML2_NATIVE_INLINE void eliminate(Matrix<T, N> & a, Columns<T, N, M> & b, bool & singular)
+  static NEML2_NATIVE_INLINE void eliminate(Matrix<T, N> & a, Columns<T, N, M> & b, Exchanges<T, N> & done,
+                                            bool & singular)
   {
     constexpr int end = (First + 1) * W < N ? (First + 1) * W : N;
 #pragma GCC unroll 1
     for (int k = First * W; k < end; ++k)
-      eliminate_column<First>(a, b, k, singular);
+      eliminate_column<First>(a, b, done, k, singular);
     if constexpr (end < N)
-      eliminate<First + 1>(a, b, singular);
+      eliminate<First + 1>(a, b, done, singular);
   }
 
   template <int First>
-  static NEML2_NATIVE_INLINE void eliminate_column(Matrix<T, N> & a, Columns<T, N, M> & b, int k,
-                                                   bool & singular)
+  static NEML2_NATIVE_INLINE void eliminate_column(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                   Exchanges<T, N> & done, int k, bool & singular)
   {
     T * column = a.data[k];
     const V limit = splat<V>(abs(column[k]) * T(solvers::lu_pivot_ratio));
@@ -455,14 +528,18 @@ struct OnePoint
     for (int v = First + 1; v < vectors; ++v)
       exceeds = either(exceeds, MaskOf<V>(abs(at(column, v)) > limit));
     if (__builtin_expect(any<V>(exceeds), 0))
-      exchange(a, b, k);
+      exchange(a, b, done, k);
     const T inverse = invert<T>(column[k], singular);
     const V broadcast = splat<V>(inverse);
     V l[vectors];
     l[First] = without_first(at(column, First) * broadcast, k - First * W + 1);
+    store<V>(column + First * W, only_first(at(column, First), k - First * W + 1) + l[First]);
 #pragma GCC unroll 4
     for (int v = First + 1; v < vectors; ++v)
+    {
       l[v] = at(column, v) * broadcast;
+      store<V>(column + v * W, l[v]);
+    }
     column[k] = inverse;
     const auto update = [&](T * target) __attribute__((always_inline))
     {
@@ -479,16 +556,15 @@ struct OnePoint
       update(b.data[j]);
   }
 
-  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<T, N> & a, Columns<T, N, M> & b)
+  static NEML2_NATIVE_INLINE void clear_padding(Columns<T, N, M> & b)
   {
-    bool singular = false;
-    for (int j = 0; j < N; ++j)
-      for (int i = N; i < vectors * W; ++i)
-        a.data[j][i] = T(0);
     for (int j = 0; j < M; ++j)
       for (int i = N; i < vectors * W; ++i)
         b.data[j][i] = T(0);
-    eliminate<0>(a, b, singular);
+  }
+
+  static NEML2_NATIVE_INLINE void back_substitute(Matrix<T, N> & a, Columns<T, N, M> & b)
+  {
 #pragma GCC unroll 1
     for (int j = 0; j < M; ++j)
     {
@@ -504,7 +580,35 @@ struct OnePoint
         b.data[j][k] = value;
       }
     }
+  }
+
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                 Exchanges<T, N> & done)
+  {
+    bool singular = false;
+    for (int j = 0; j < N; ++j)
+      for (int i = N; i < vectors * W; ++i)
+        a.data[j][i] = T(0);
+    clear_padding(b);
+    eliminate<0>(a, b, done, singular);
+    back_substitute(a, b);
     return singular ? 1u : 0u;
+  }
+
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b)
+  {
+    clear_padding(b);
+    T * x = b.data[0];
+#pragma GCC unroll 1
+    for (int k = 0; k < N; ++k)
+    {
+      const V broadcast = splat<V>(x[k]);
+      const V first = without_first(at(a.data[k], k / W), k % W + 1);
+      store<V>(x + k / W * W, at(x, k / W) - first * broadcast);
+      for (int v = k / W + 1; v < vectors; ++v)
+        store<V>(x + v * W, at(x, v) - at(a.data[k], v) * broadcast);
+    }
+    back_substitute(a, b);
   }
 };
 
@@ -515,41 +619,60 @@ inline constexpr int largest_tiled = 32;
 
 namespace detail
 {
+/// solvers::lu on the arrays of this header.
 template <class V, int N, int M>
-NEML2_NATIVE_INLINE std::uint32_t solve_inline(Matrix<V, N> & a, Columns<V, N, M> & b)
+struct Large
 {
-  if constexpr (width<V> == 1)
-    return OnePoint<V, N, M>::solve(a, b);
-  else if constexpr (N <= largest_tiled)
-    return Tiled<V, N, M>::solve(a, b);
-  else
+  using T = ScalarOf<V>;
+  using Kernel = solvers::lu::Kernel<T, width<V>, width<V>, 0>;
+  static constexpr int stride = Matrix<V, N>::length * width<V>;
+
+  static NEML2_NATIVE_INLINE T * start(V & first) { return reinterpret_cast<T *>(&first); }
+
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b,
+                                                 Exchanges<V, N> & done)
   {
-    using T = ScalarOf<V>;
-    using Kernel = solvers::lu::Kernel<T, width<V>, width<V>, 0>;
-    T * const pa = reinterpret_cast<T *>(&a.data[0][0]);
-    T * const pb = reinterpret_cast<T *>(&b.data[0][0]);
-    constexpr int stride = Matrix<V, N>::length * width<V>;
-    const std::uint32_t singular = Kernel::factor(pa, stride, pb, nullptr, N, M);
+    done.start();
+    T *const pa = start(a.data[0][0]), *const pb = start(b.data[0][0]);
+    const std::uint32_t singular = Kernel::factor(pa, stride, pb, &done.row[0][0], N, M);
     Kernel::solve(pa, stride, pb, N, M);
     return singular;
   }
-}
 
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<V, N> & a, Columns<V, N, M> & b)
+  {
+    Kernel::solve(start(a.data[0][0]), stride, start(b.data[0][0]), N, M);
+  }
+};
+
+/// How systems of this size are solved.
 template <class V, int N, int M>
-__attribute__((noinline)) std::uint32_t solve_apart(Matrix<V, N> & a, Columns<V, N, M> & b)
-{
-  return solve_inline(a, b);
-}
+using Method = std::conditional_t<width<V> == 1, OnePoint<V, N, M>,
+                                  std::conditional_t<(N <= largest_tiled), Tiled<V, N, M>, Large<V, N, M>>>;
 } // namespace detail
 
-/// Solves A X = B; B becomes X, A is destroyed. Returns one bit for each singular lane.
+/// Solves A X = B; B becomes X, and A its factors. Returns one bit for each singular lane.
 template <class V, int N, int M>
-NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b)
+__attribute__((noinline)) std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b, Exchanges<V, N> & done)
 {
-  if constexpr (N <= 4)
-    return detail::solve_inline(a, b);
-  else
-    return detail::solve_apart(a, b); // one copy for all who need it
+  done.any = false;
+  return detail::Method<V, N, M>::solve(a, b, done);
+}
+
+template <class V, int N, int M>
+std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b)
+{
+  Exchanges<V, N> done;
+  return solve(a, b, done);
+}
+
+/// Solves A x = b with the factors and exchanges of `solve`.
+template <class V, int N>
+__attribute__((noinline)) void solve_again(Matrix<V, N> & a, Columns<V, N, 1> & b,
+                                           const Exchanges<V, N> & done)
+{
+  done.apply(b);
+  detail::Method<V, N, 1>::solve_again(a, b);
 }
 } // namespace NEML2_NATIVE_ISA
 } // namespace neml2::native

@@ -13,7 +13,7 @@
  *     for (;;)
  *     {
  *       ... r ...
- *       if (newton.finished(r, u)) break;
+ *       if (newton.finished(r, u, a)) break;
  *       ... a ...
  *       newton.step(a, r, u, trial);
  *     }
@@ -70,9 +70,12 @@ public:
   {
   }
 
-  /// Takes the residual at the iterate u; whether no lane goes on.
-  NEML2_NATIVE_INLINE bool finished(const V (&r)[N], const V (&u)[N])
+  /// Takes the residual at the iterate u; whether no lane goes on. Lanes that have just converged by the
+  /// relative test alone take one more step, with the factors in a: its error is of the third order in the
+  /// last one.
+  NEML2_NATIVE_INLINE bool finished(const V (&r)[N], V (&u)[N], Matrix<V, N> & a)
   {
+    moved = false;
     _squared = norm2(r);
     const V n = sqrt(_squared);
     if (_iteration == 0)
@@ -89,6 +92,9 @@ public:
     outcome.converged = either(outcome.converged, done);
     outcome.not_finite = either(outcome.not_finite, lost);
     _active = both(_active, negate(either(done, lost)));
+    if (_options.final_update && _iteration > 0)
+      if (const Mask last = both(done, Mask(n >= splat<V>(T(_options.abs_tol)))); any<V>(last))
+        refine(r, u, a, last);
     ++_iteration;
     return _iteration >= _options.max_its || !any<V>(_active);
   }
@@ -101,7 +107,7 @@ public:
     Columns<V, N, 1> x;
     for (int i = 0; i < N; ++i)
       x(i, 0) = r[i];
-    if (const std::uint32_t failed = solve(a, x); __builtin_expect(failed != 0, 0))
+    if (const std::uint32_t failed = solve(a, x, _exchanges); __builtin_expect(failed != 0, 0))
     {
       const Mask lost = both(_active, mask_of_bits<V>(failed));
       outcome.singular = either(outcome.singular, lost);
@@ -119,8 +125,24 @@ public:
   }
 
   Outcome<V> outcome;
+  bool moved = false; ///< whether the last `finished` changed u
 
 private:
+  __attribute__((noinline)) void refine(const V (&r)[N], V (&u)[N], Matrix<V, N> & a, Mask lanes)
+  {
+    Columns<V, N, 1> x;
+    for (int i = 0; i < N; ++i)
+      x(i, 0) = r[i];
+    solve_again(a, x, _exchanges);
+    V sum = splat<V>(0);
+    for (int i = 0; i < N; ++i)
+      sum += abs(x(i, 0));
+    lanes = both(lanes, Mask(finite(sum)));
+    for (int i = 0; i < N; ++i)
+      u[i] = select<V>(lanes, u[i] - x(i, 0), u[i]);
+    moved = true;
+  }
+
   static NEML2_NATIVE_INLINE V norm2(const V (&r)[N])
   {
     V sum = r[0] * r[0];
@@ -168,6 +190,7 @@ private:
 
   const neml2_native_solver & _options;
   Mask _active;
+  Exchanges<V, N> _exchanges;
   V _initial = splat<V>(0), _squared = splat<V>(0), _update = splat<V>(0);
   int _iteration = 0;
 };

@@ -27,7 +27,8 @@ class Solver(c.Structure):
     """neml2_native_solver."""
 
     _fields_ = [("abs_tol", c.c_double), ("rel_tol", c.c_double), ("max_its", c.c_int32), ("line_search", c.c_int32),
-                ("max_line_search", c.c_int32), ("max_substepping", c.c_int32), ("cutback", c.c_double),
+                ("max_line_search", c.c_int32), ("max_substepping", c.c_int32),
+                ("final_update", c.c_int32), ("reserved", c.c_int32), ("cutback", c.c_double),
                 ("criterion", c.c_double), ("update_tol", c.c_double)]  # fmt: skip
 
 

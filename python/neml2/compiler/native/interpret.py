@@ -79,6 +79,8 @@ def newton(graph: PointGraph, solve: Solve, state: State, points: int) -> Soluti
     converged = np.zeros(points, bool)
     iterations = np.zeros(points, int)
     initial = np.zeros(points)
+    for component in solve.unknowns:
+        state[component] = np.array(state[component], dtype=np.float64)
     for iteration in range(options.max_its):
         r = evaluate(graph, solve.residual, state, points)
         norm = np.sqrt((r * r).sum(0))
@@ -87,6 +89,10 @@ def newton(graph: PointGraph, solve: Solve, state: State, points: int) -> Soluti
         iterations[active] = iteration
         with np.errstate(all="ignore"):
             done = active & ((norm < options.abs_tol) | (norm / initial < options.rel_tol))
+        for p in np.flatnonzero(done & (norm >= options.abs_tol)) if options.final_update and iteration else ():
+            last = np.linalg.solve(a[p], r[:, p])
+            for i, component in enumerate(solve.unknowns):
+                state[component][p] -= last[i]
         converged |= done
         active = active & ~done & np.isfinite(norm)
         if iteration + 1 >= options.max_its or not active.any():
@@ -98,7 +104,9 @@ def newton(graph: PointGraph, solve: Solve, state: State, points: int) -> Soluti
                 x[p] = np.linalg.solve(a[p], r[:, p])
             except np.linalg.LinAlgError:
                 active[p] = False
-        alpha = _search(graph, solve, state, points, options, r, x.T, active) if options.line_search else np.ones(points)
+        alpha = (
+            _search(graph, solve, state, points, options, r, x.T, active) if options.line_search else np.ones(points)
+        )
         for i, component in enumerate(solve.unknowns):
             state[component] = np.where(active, state[component] - alpha * x[:, i], state[component])
     return Solution(converged, iterations)

@@ -82,9 +82,11 @@ template <class V>
 {hoisted}{trial}  Newton<V, {count}> newton(options, lanes);
   for (;;)
   {{
-{residual}    const bool done = newton.finished(r, u);
+{residual}    const bool done = newton.finished(r, u, a);
     if (done && !linearize)
       break;
+    if (done && newton.moved)
+      continue;
 {jacobian}    if (done)
       break;
     newton.step(a, r, u, {argument});
@@ -110,9 +112,7 @@ def _solve(program: Program, solve: Solve) -> str:
     hoisted = outer.statements(hoistable(graph, [*solve.residual, *entries], solve.unknowns))
     loop = outer.inner(prefix="x")
     residual = loop.assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
-    jacobian = loop.assignments(
-        (f"a({i}, {j})", n) for i, row in enumerate(solve.jacobian) for j, n in enumerate(row)
-    )
+    jacobian = loop.assignments((f"a({i}, {j})", n) for i, row in enumerate(solve.jacobian) for j, n in enumerate(row))
     trial = ""
     if solve.settings.line_search:
         lines = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
@@ -302,7 +302,7 @@ def _quote(text: str) -> str:
 def number(value: float) -> str:
     """A C++ literal of a double."""
     if value != value:
-        return "__builtin_nan(\"\")"
+        return '__builtin_nan("")'
     if value in (float("inf"), float("-inf")):
         return "__builtin_inf()" if value > 0 else "-__builtin_inf()"
     return repr(float(value))
@@ -343,6 +343,6 @@ def _argument(group: str, k: int, a: Argument) -> str:
 
 def _solver(solve: Solve) -> str:
     s = solve.settings
-    values = (s.abs_tol, s.rel_tol, s.max_its, s.line_search, s.max_line_search, s.max_substepping, s.cutback,
+    values = (s.abs_tol, s.rel_tol, s.max_its, s.line_search, s.max_line_search, s.max_substepping, s.final_update, 0, s.cutback,
               s.criterion, s.update_tol)  # fmt: skip
     return "{" + ", ".join(number(v) if isinstance(v, float) else str(v) for v in values) + "}"

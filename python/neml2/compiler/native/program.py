@@ -2,9 +2,9 @@
 """The program of a native package: what a point computes from its inputs to its outputs, as a few steps over one graph.
 
 All values of a point are components of one *state*: inputs, what one segment hands to the next, unknowns, and behind
-them derivatives that a linear solve determines. A step assigns components, solves a nonlinear system, or solves a linear
-one; between steps everything is nodes of the point graph, so that the chain rule across segments is folded like any
-other expression. Programs are printed (kernel.py) or interpreted (interpret.py); nothing here knows C++.
+them derivatives that a linear solve determines. A step assigns components, solves a nonlinear system, or a linear one;
+between steps everything is nodes of the point graph, so that the chain rule across segments is folded like any other
+expression. Programs are printed (kernel.py) or interpreted (interpret.py); nothing here knows C++.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Columns = dict[int, int]  # column -> node: nonzero derivatives of one component
 
 @dataclass(frozen=True)
 class Argument:
-    """An input, output or parameter: components [offset, offset + size) of the state. `value`: default of a parameter."""
+    """An input, output or parameter: components [offset, offset + size) of the state. `value`: a parameter's default."""
 
     name: str
     type: str
@@ -52,6 +52,7 @@ class Settings:
     line_search: int = 0
     max_line_search: int = 10
     max_substepping: int = 0
+    final_update: int = 1
     cutback: float = 2.0
     criterion: float = 1e-3
     update_tol: float = 1e-6

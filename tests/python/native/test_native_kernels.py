@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""Kernels of whole models: against the interpreter and eager evaluation, in any layout, with Newton's loop inside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from native_kernels import LEVELS, built, from_text, reference, state_of, steps_of, viscoplastic
+
+import neml2.types as types
+from neml2.compiler.native import host, interpret
+
+PAIRS = ["stress:strain", "stress:t", "equivalent_stress:strain", "equivalent_stress:stress~1"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return from_text(viscoplastic(), "model", PAIRS)
+
+
+@pytest.fixture(scope="module")
+def library(model):
+    return built(model[1])
+
+
+def close(got, want, rtol):
+    scale = np.abs(want).max(initial=1e-12)
+    np.testing.assert_allclose(got, np.reshape(want, got.shape), rtol=0, atol=rtol * scale)
+
+
+def eager(model, library, values):
+    kinds = {s.name: getattr(types, s.type) for s in library.inputs}
+    found = model.evaluate({name: kinds[name](torch.tensor(v)) for name, v in values.items()})
+    return {name: v.data.detach().numpy() for name, v in found.items()}
+
+
+@pytest.mark.parametrize("points", [2, 7, 8, 9, 33])
+def test_forward_against_interpreter_and_eager(model, library, points):
+    values = steps_of(points, seed=points)
+    found, report = library.forward(values)
+    outputs, _, (solution,) = reference(model[1], "forward", values, points)
+    assert report.ok
+    np.testing.assert_array_equal(report.iterations, solution.iterations)
+    for slot, want in zip(library.outputs, outputs, strict=True):
+        close(found[slot.name], want, 1e-13)
+    for name, want in eager(model[0], library, values).items():
+        close(found[name], want, 1e-10)
+
+
+def test_one_point_is_the_lane(library):
+    values = steps_of(11)
+    wide, _ = library.forward(values)
+    for p in range(11):
+        one, report = library.forward({name: v[p] for name, v in values.items()})
+        assert report.ok
+        for name, value in one.items():
+            close(value, wide[name][p], 1e-12)
+
+
+def test_tangent_against_interpreter_and_differences(model, library):
+    values = steps_of(9, seed=5)
+    _, blocks, report = library.jacobian(values)
+    assert report.ok
+    _, derivatives, _ = reference(model[1], "jacobian", values, 9)
+    for (_, block), want in zip(blocks.items(), derivatives, strict=True):
+        close(block, want, 1e-10)
+    out, name, h = "stress", "strain", 1e-7
+    for k in range(6):
+        step = np.zeros(6)
+        step[k] = h
+        high, low = (library.forward({**values, name: values[name] + s * step})[0][out] for s in (1, -1))
+        close(blocks[out, name][..., k], (high - low) / (2 * h), 2e-4)
+
+
+def test_jvp_is_the_jacobian_times_the_tangent(library):
+    values, rng = steps_of(10, seed=2), np.random.default_rng(0)
+    tangents = {"strain": rng.normal(size=(10, 6)), "t": rng.normal(size=10), "stress~1": rng.normal(size=(10, 6))}
+    _, blocks, _ = library.jacobian(values)
+    _, moved, _ = library.jvp(values, tangents)
+    for out in ("stress", "equivalent_stress"):
+        want = sum(
+            np.einsum("poi,pi->po", block.reshape(10, -1, tangents[given].reshape(10, -1).shape[1]),
+                      tangents[given].reshape(10, -1))
+            for (o, given), block in blocks.items() if o == out
+        )  # fmt: skip
+        close(moved[out], want, 1e-11)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_instruction_sets_agree(model, library, level):
+    values = steps_of(13)
+    other = built(model[1], level)
+    for name, value in other.forward(values)[0].items():
+        close(value, library.forward(values)[0][name], 1e-11)
+
+
+def test_single_precision():
+    made = from_text(viscoplastic(options="rel_tol = 1e-4"), "model", PAIRS[:1])[1]
+    library, single = built(made), built(made, scalar="float")
+    values = steps_of(19)
+    found, report = single.forward(values)
+    assert report.ok and found["stress"].dtype == np.float32
+    close(found["stress"], library.forward(values)[0]["stress"], 1e-4)
+
+
+def test_promoted_parameters_may_be_batched():
+    loaded, _ = from_text(viscoplastic(), "model")
+    name = next(n for n, _ in loaded.named_parameters() if n.endswith("isoharden.K"))
+    loaded, made = from_text(viscoplastic(), "model", [f"stress:{name}"], [name])
+    library = built(made)
+    values = steps_of(12, seed=3)
+    default, _ = library.forward(values)
+    plain, _ = built(from_text(viscoplastic(), "model")[1]).forward(values)
+    close(default["stress"], plain["stress"], 1e-12)
+    stiffness = np.linspace(100, 5000, 12)
+    found, blocks, _ = library.jacobian({**values, name: stiffness})
+    for p in range(12):
+        one, _ = library.forward({**{k: v[p] for k, v in values.items()}, name: stiffness[p]})
+        close(found["stress"][p], one["stress"], 1e-12)
+    h = 1e-2
+    high, low = (library.forward({**values, name: stiffness + s * h})[0]["stress"] for s in (1, -1))
+    close(blocks["stress", name], (high - low) / (2 * h), 1e-5)
+
+
+# ---- layouts ---------------------------------------------------------------------------------------------------------
+
+
+def test_any_strides_are_read_in_place(library):
+    values = steps_of(24, seed=8)
+    want, _ = library.forward(values)
+    big = np.full((24, 3, 13), np.nan)
+    big[:, 1, 0:12:2] = values["strain"]
+    odd = {**values, "strain": big[:, 1, 0:12:2], "stress~1": np.asfortranarray(values["stress~1"])}
+    backwards = {name: v[::-1].copy()[::-1] for name, v in odd.items()}
+    for given in (odd, backwards):
+        for name, value in library.forward(given)[0].items():
+            np.testing.assert_array_equal(value, want[name])
+
+
+def test_batch_axes_broadcast(library):
+    rows, columns = steps_of(5, seed=1), steps_of(4, seed=2)
+    values = {name: (v[:, None] if name.startswith("strain") else columns[name]) for name, v in rows.items()}
+    found, _ = library.forward(values)
+    full = {name: np.broadcast_to(v, (5, 4, *v.shape[2 if name.startswith("strain") else 1 :])).copy()
+            for name, v in values.items()}  # fmt: skip
+    flat = {name: v.reshape(20, *v.shape[2:]) for name, v in full.items()}
+    want, _ = library.forward(flat)
+    for name, value in found.items():
+        np.testing.assert_array_equal(value.reshape(want[name].shape), want[name])
+
+
+def test_cutting_a_batch_changes_no_bit(library):
+    values, lanes = steps_of(100, seed=4), library.lanes
+    whole, _ = library.forward(values)
+    cut = 3 * lanes
+    first, _ = library.forward(values, span=(0, cut))
+    second, _ = library.forward(values, span=(cut, 100))
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value[:cut], first[name][:cut])
+        np.testing.assert_array_equal(value[cut:], second[name][cut:])
+
+
+def test_empty_batch(library):
+    values = {name: v[:0] for name, v in steps_of(3).items()}
+    found, blocks, report = library.jacobian(values)
+    assert found["stress"].shape == (0, 6) and blocks["stress", "strain"].shape == (0, 6, 6) and report.ok
+
+
+# ---- Newton ----------------------------------------------------------------------------------------------------------
+
+
+def test_hostile_points_leave_their_neighbours_alone(library):
+    values = steps_of(16, seed=6)
+    want, _ = library.forward(values)
+    bad = {3: np.nan, 9: np.inf}
+    broken = {name: v.copy() for name, v in values.items()}
+    for p, value in bad.items():
+        broken["strain"][p] = value
+    found, report = library.forward(broken)
+    good = [p for p in range(16) if p not in bad]
+    assert (report.status[list(bad)] == 2).all() and not report.status[good].any()
+    np.testing.assert_array_equal(found["stress"][good], want["stress"][good])
+
+
+def test_iterations_used_up(model, library):
+    values = steps_of(9, seed=7)
+    _, full = library.forward(values)
+    few = host.Solver.from_buffer_copy(library.solvers[0])
+    few.max_its = 3
+    _, report = library.forward(values, solvers=[few])
+    np.testing.assert_array_equal(report.status == 1, full.iterations > 2)
+    assert (report.residual[report.status == 1] > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["BACKTRACKING", "STRONG_WOLFE"])
+def test_line_search(kind):
+    options = f"linesearch_type = {kind}\n max_linesearch_iterations = 5"
+    made = from_text(viscoplastic("NewtonWithLineSearch", options), "update")[1]
+    library = built(made)
+    values = steps_of(21, seed=9, size=2e-2)
+    found, report = library.forward(values)
+    outputs, _, (solution,) = reference(made, "forward", values, 21)
+    np.testing.assert_array_equal(report.iterations, solution.iterations)
+    np.testing.assert_array_equal(report.ok, solution.converged.all())
+    close(found["stress"][solution.converged], outputs[0][solution.converged], 1e-11)
+
+
+def test_substepping_takes_the_hard_points():
+    hard = steps_of(17, seed=10, size=0.03)
+    limits = "max_its = 8"
+    plain = built(from_text(viscoplastic(options=limits), "update")[1])
+    stepping = built(
+        from_text(viscoplastic(options=limits, update="max_substepping_level = 6"), "update", ["stress:strain"])[1]
+    )
+    _, before = plain.forward(hard)
+    found, after = stepping.forward(hard)
+    assert (before.status != 0).any() and after.ok
+    # the halves by hand: a point that needs one bisection is two updates
+    easy = before.status == 0
+    want, _ = plain.forward(hard)
+    close(found["stress"][easy], want["stress"][easy], 1e-6)
+    middle = {**hard}
+    for name in ("strain", "t"):
+        middle[name] = hard[f"{name}~1"] + 0.5 * (hard[name] - hard[f"{name}~1"])
+    half, first = plain.forward(middle)
+    rest = {**hard, "strain~1": middle["strain"], "t~1": middle["t"], "stress~1": half["stress"],
+            "equivalent_plastic_strain~1": half["equivalent_plastic_strain"]}  # fmt: skip
+    end, second = plain.forward(rest)
+    once = (before.status != 0) & (first.status == 0) & (second.status == 0)
+    close(found["stress"][once], end["stress"][once], 1e-6)
+    assert once.any()
+
+
+def test_report_without_failures_costs_no_arrays(library):
+    found, _ = library.forward(steps_of(4))
+    assert np.isfinite(found["stress"]).all()
+
+
+def test_interpreter_counts_like_the_kernel(model):
+    values = steps_of(6, seed=12)
+    state = state_of(model[1], values, 6)
+    _, _, (solution,) = interpret.run(model[1], model[1].forward, state)
+    assert solution.converged.all() and solution.iterations.max() > 1
