@@ -32,14 +32,17 @@ override_solvers(Metadata & metadata, const SolverOptions & solvers)
         continue;
       try
       {
+        std::size_t used = text.size();
         if (std::holds_alternative<double>(option->second))
-          option->second = std::stod(text);
+          option->second = std::stod(text, &used);
         else if (std::holds_alternative<std::int64_t>(option->second))
-          option->second = static_cast<std::int64_t>(std::stoll(text));
+          option->second = static_cast<std::int64_t>(std::stoll(text, &used));
         else if (std::holds_alternative<bool>(option->second))
           option->second = text == "true" || text == "1";
         else
           option->second = text;
+        if (used != text.size())
+          throw std::invalid_argument(text);
       }
       catch (const std::logic_error &)
       {
