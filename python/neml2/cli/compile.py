@@ -44,7 +44,11 @@ def parser() -> argparse.ArgumentParser:
         "time; may be repeated")  # fmt: skip
     add("-d", "--derivative", action="append", default=[], metavar="OUT:IN", help="include d(OUT)/d(IN); a side left "
         "out means all; may be repeated")  # fmt: skip
-    add("--isa", choices=("avx512", "avx2", "generic"), help="CPU instructions to use (default: this CPU's)")
+    add("--backend", choices=("aoti", "native"), default="aoti", help="aoti: AOT-Inductor graphs, any device; native: "
+        "one C++ kernel, the fastest on CPUs (default: aoti)")  # fmt: skip
+    add("--isa", action="append", default=[], choices=("native", "avx512", "avx2", "generic"), help="CPU instructions "
+        "to use (default: native, those of this CPU); may be repeated with --backend native, whose packages hold "
+        "several kernels to choose from")  # fmt: skip
     add("-j", "--jobs", type=int, metavar="N", help="kernels to compile side by side (default: all cores)")
     add("--load", action="append", default=[], type=Path, metavar="PATH", help="Python file with models of your own; "
         "may be repeated")  # fmt: skip
@@ -102,6 +106,7 @@ def _compile(options: argparse.Namespace) -> Result:
         options.derivative,
         options.isa,
         options.jobs,
+        options.backend,
     )
     return compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
 
