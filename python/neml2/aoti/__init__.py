@@ -17,7 +17,7 @@ check_torch()
 from neml2._neml2 import (  # noqa: E402
     AggregateError,
     ConvergenceError,
-    Exception,  # noqa: A004
+    Exception,
     FatalError,
     Model,
     Parameters,

@@ -37,6 +37,7 @@ class AOTIModel(HitObject):
         metadata = json.loads(path.read_text())
         self.input_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["inputs"]}
         self.output_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["outputs"]}
+        self._pairs = {(d["output"], d["input"]) for d in metadata["derivatives"]}
         self._sub = {v["name"]: len(v["sub_batch_shape"]) for v in metadata["outputs"]}
 
     def _solvers(self) -> dict[str, dict[str, str]]:
@@ -76,6 +77,17 @@ class AOTIModel(HitObject):
 
     def _typed(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: cls(outputs[name], sub_batch_ndim=self._sub[name]) for name, cls in self.output_spec.items()}
+
+    def jvp(self, inputs: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Outputs, and the derivatives along `tangents` of those outputs and inputs that were compiled with `-d`; raw
+        tensors by name. Without any such pair the second dictionary is empty."""
+        values = {name: getattr(inputs[name], "data", inputs[name]) for name in self.input_spec}
+        pairs = self._pairs
+        wanted = {name: getattr(t, "data", t) for name, t in tangents.items() if any(name == i for _, i in pairs)}
+        if not wanted:
+            return self._inner.forward(values), {}
+        outputs, slopes = self._inner.jvp(values, wanted)
+        return outputs, {o: slopes[o] for o in slopes if any((o, i) in pairs for i in wanted)}
 
     def named_parameters(self) -> Mapping[str, Any]:
         """The promoted parameters; changing one in place changes the next call."""
