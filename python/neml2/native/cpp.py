@@ -84,16 +84,23 @@ class Body:
     solves: bool = False
 
 
+def cpp_name(name: str) -> str:
+    """`name` as an identifier that C++ does not keep for itself and generated code does not use."""
+    text = re.sub("__+", "_", identifier(name))
+    text = f"v{text}" if text.startswith("_") else text
+    return f"{text.rstrip('_')}_" if text in RESERVED or _LOCALS.match(text) else text
+
+
 def argument_names(program: Program) -> tuple[list[str], list[str]]:
     """Identifiers of inputs and outputs; an output of an input's name ends in `_out`."""
     taken: set[str] = set()
 
     def name_of(argument: Argument, suffix: str) -> str:
-        base = identifier(argument.name)
-        name = f"{base}_" if base in RESERVED or _LOCALS.match(base) else base
-        name = f"{name}{suffix}" if name in taken else name
+        base = cpp_name(argument.name)
+        name, number = base, 2
         while name in taken:
-            name += "_"
+            name = f"{base.rstrip('_')}{suffix}{number if number > 2 or not suffix else ''}"
+            number += 1
         taken.add(name)
         return name
 
@@ -121,6 +128,7 @@ class _Writer:
         self.place = {
             c: f"{name}[{k}]" for name, a in zip(names, program.inputs, strict=True) for k, c in enumerate(a.components)
         }
+        self.read = _read(program)
         self.given = frozenset(self.place.values())
         self.printer = Printer(self.graph, self.place.__getitem__, plain(scalar), LOCAL)
         self.body = Body([])
@@ -136,8 +144,9 @@ class _Writer:
 
     def assign(self, step: Assign) -> None:
         """Components that are assigned become names for the local values."""
-        self.write(self.printer.statements(n for _, n in step.stores))
-        self.place.update({c: self.printer.reference(n) for c, n in step.stores})
+        stores = [(c, n) for c, n in step.stores if c in self.read]
+        self.write(self.printer.statements(n for _, n in stores))
+        self.place.update({c: self.printer.reference(n) for c, n in stores})
 
     def solve(self, step: Solve) -> None:
         if step.settings.max_substepping:
@@ -208,6 +217,22 @@ class _Writer:
         changed = dependent(self.graph, names, components)
         self.printer.names = {n: name for n, name in names.items() if n not in changed}
         self.printer.prefix += "x_"
+
+
+def _read(program: Program) -> set[int]:
+    """Components of the state that a step or an output reads."""
+    function = program.forward
+    nodes = [n for out in function.outputs for n in out]
+    guesses: set[int] = set()
+    for step in function.steps:
+        if isinstance(step, Assign):
+            nodes += [n for _, n in step.stores]
+        elif isinstance(step, Solve):
+            nodes += [*step.residual, *(n for row in step.jacobian for n in row)]
+            guesses |= set(step.unknowns)
+        else:
+            nodes += [n for row in step.right for n in row]
+    return guesses | program.graph.inputs_of(nodes)
 
 
 def _options(step: Solve) -> str:

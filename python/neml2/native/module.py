@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neml2.compiler.native.program import Argument
 from neml2.native.build import identifier
-from neml2.native.cpp import RESERVED, Body, argument_names, body
+from neml2.native.cpp import RESERVED, Body, argument_names, body, cpp_name
 from neml2.native.function import NumericalFunction
 
 _HEADER = """\
@@ -73,7 +73,7 @@ def generate_module(name: str, functions: Sequence[NumericalFunction], folder: s
     for function in functions:
         if not isinstance(function, NumericalFunction):
             raise TypeError(f"module '{name}': expected NumericalFunctions, not {type(function).__name__}")
-    namespaces = [_namespace(f.name) for f in functions]
+    namespaces = [cpp_name(f.name) for f in functions]
     doubled = sorted({n for n in namespaces if namespaces.count(n) > 1})
     if doubled:
         raise ValueError(f"module '{name}': two functions are called '{doubled[0]}'; give them names: name='...'")
@@ -85,11 +85,6 @@ def generate_module(name: str, functions: Sequence[NumericalFunction], folder: s
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text)
     return paths
-
-
-def _namespace(name: str) -> str:
-    text = identifier(name)
-    return f"{text}_" if text in RESERVED else text
 
 
 def _body(function: NumericalFunction) -> Body:

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import torch
+
 from neml2.native import Newton, NumericalFunction
 
 LAME, G, SY, H = 115e3, 77e3, 200.0, 1500.0

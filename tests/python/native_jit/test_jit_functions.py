@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import jit_functions as cases
-import neml2
 import numpy as np
 import pytest
 import torch
-from conftest import ELASTICITY
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import neml2
+from conftest import ELASTICITY
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, jit
 from neml2.solvers.convergence import ConvergenceError
@@ -80,9 +81,9 @@ def test_value_and_derivative_come_from_one_pass():
 
 
 def test_jacobian_says_which_names_there_are():
-    with pytest.raises(ValueError, match="which output is meant.*values, chosen"):
+    with pytest.raises(ValueError, match=r"which output is meant.*values, chosen"):
         cases.all_operations().jacobian()
-    with pytest.raises(ValueError, match="no input 'z'.*x, y"):
+    with pytest.raises(ValueError, match=r"no input 'z'.*x, y"):
         cases.all_operations().jacobian("values", "z")
     with pytest.raises(ValueError, match="no given 'u'"):
         cases.return_map().jacobian("u", "u")
@@ -161,7 +162,7 @@ def test_residuals_that_cannot_be_solved_are_refused():
     short = NumericalFunction(lambda u: u[:1], {"u": (2,)}, "r", name="short")
     with pytest.raises(TypeError, match="expected a NumericalFunction"):
         Newton(lambda u: u)
-    with pytest.raises(ValueError, match="no input 'v'.*there are u, a"):
+    with pytest.raises(ValueError, match=r"no input 'v'.*there are u, a"):
         Newton(residual, "v")
     with pytest.raises(ValueError, match="has 1 components; the unknowns u have 2"):
         Newton(short).compile()
