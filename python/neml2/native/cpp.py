@@ -27,7 +27,7 @@ do double dynamic_cast else enum explicit export extern false float for friend g
 namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast
 requires return short signed sizeof static static_assert static_cast struct switch template this thread_local throw
 true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
-std w result evaluate Buffer Result Status Workspace Options Newton solve add sign
+std w result evaluate Buffer Result Status Workspace Options Newton factor solve substitute add sign
 """
 
 RESERVED = frozenset(_WORDS.split())
@@ -166,7 +166,7 @@ class _Writer:
         self.write([f"constexpr Options options{k}{{{_options(step)}}};"])
         self.write([f"Newton<{self.scalar}, {n}> newton{k}(options{k});", "for (;;)", "{"])
         self.write(_stores(loop, zip(_elements(r, n), step.residual, strict=True)), 1)
-        self.write([f"if (newton{k}.finished({r}.data))", "  break;"], 1)
+        self.write([f"if (newton{k}.finished({r}.data, {u}.data, {a}.data, {x}.data))", "  break;"], 1)
         self.write(_stores(loop, zip(_elements(a, n * n), entries, strict=True)), 1)
         self.write([f"if (!newton{k}.step({arguments}))", "  break;"], 1)
         first = not self.body.solves
@@ -237,8 +237,17 @@ def _read(program: Program) -> set[int]:
 
 def _options(step: Solve) -> str:
     s = step.settings
-    numbers = (s.abs_tol, s.rel_tol, s.max_its, s.line_search, s.max_line_search, s.cutback, s.criterion)
-    return ", ".join(map(repr, numbers))
+    numbers = (
+        s.abs_tol,
+        s.rel_tol,
+        s.max_its,
+        s.line_search,
+        s.max_line_search,
+        s.final_update,
+        s.cutback,
+        s.criterion,
+    )
+    return ", ".join(str(v).lower() if isinstance(v, bool) else repr(v) for v in numbers)
 
 
 def _elements(buffer: str, count: int) -> list[str]:
