@@ -206,30 +206,46 @@ def test_line_search(kind):
     close(found["stress"][solution.converged], outputs[0][solution.converged], 1e-11)
 
 
-def test_substepping_takes_the_hard_points():
-    hard = steps_of(17, seed=10, size=0.03)
-    limits = "max_its = 8"
-    plain = built(from_text(viscoplastic(options=limits), "update")[1])
-    stepping = built(
-        from_text(viscoplastic(options=limits, update="max_substepping_level = 6"), "update", ["stress:strain"])[1]
+def test_substepping_is_bisection():
+    """Against the recursion written out, one point after another, with the kernel that takes whole steps."""
+    levels, names = 8, ("stress", "equivalent_plastic_strain")
+    plain, stepping = (
+        built(
+            from_text(viscoplastic(options="max_its = 10", update=u).replace("predictor = 'predictor'", ""), "update")[
+                1
+            ]
+        )
+        for u in ("", f"max_substepping_level = {levels}")
     )
-    _, before = plain.forward(hard)
-    found, after = stepping.forward(hard)
-    assert (before.status != 0).any() and after.ok
-    # the halves by hand: a point that needs one bisection is two updates
-    easy = before.status == 0
-    want, _ = plain.forward(hard)
-    close(found["stress"][easy], want["stress"][easy], 1e-6)
-    middle = {**hard}
-    for name in ("strain", "t"):
-        middle[name] = hard[f"{name}~1"] + 0.5 * (hard[name] - hard[f"{name}~1"])
-    half, first = plain.forward(middle)
-    rest = {**hard, "strain~1": middle["strain"], "t~1": middle["t"], "stress~1": half["stress"],
-            "equivalent_plastic_strain~1": half["equivalent_plastic_strain"]}  # fmt: skip
-    end, second = plain.forward(rest)
-    once = (before.status != 0) & (first.status == 0) & (second.status == 0)
-    close(found["stress"][once], end["stress"][once], 1e-6)
-    assert once.any()
+    settings = host.Solver.from_buffer_copy(plain.solvers[0])
+    settings.max_substepping, settings.update_tol = 1, stepping.solvers[0].update_tol  # the same test of convergence
+    hard = steps_of(11, seed=10, size=5e-3)
+    hard.update({name: hard[f"{name}~1"] for name in names})  # without a predictor the guess is an input
+    found, report = stepping.forward(hard)
+    assert report.ok and (plain.forward(hard)[1].status != 0).any()
+
+    def walk(values, old, start, end, level):
+        """Solution at `end` from that at `start`, and the updates made."""
+        part = {**values, **{f"{name}~1": v for name, v in old.items()}}
+        for name in ("strain", "t"):
+            change = values[name] - values[f"{name}~1"]
+            part[f"{name}~1"] = values[f"{name}~1"] + start * change
+            part[name] = values[f"{name}~1"] + end * change
+        solved, outcome = plain.forward(part, solvers=[settings])
+        count = int(outcome.iterations[0])
+        if outcome.ok:
+            return solved, count
+        assert level < levels
+        middle = 0.5 * (start + end)
+        half, one = walk(values, old, start, middle, level + 1)
+        rest, two = walk(values, half, middle, end, level + 1)
+        return rest, count + one + two
+
+    for p in range(11):
+        values = {name: v[p] for name, v in hard.items()}
+        want, count = walk(values, {name: values[f"{name}~1"] for name in names}, 0.0, 1.0, 0)
+        close(found["stress"][p], want["stress"], 1e-9)
+        assert report.iterations[p] == count
 
 
 def test_report_without_failures_costs_no_arrays(library):

@@ -39,7 +39,8 @@ class _Call(c.Structure):
                 ("derivatives", c.POINTER(_Array)), ("n_inputs", c.c_int32), ("n_outputs", c.c_int32),
                 ("n_tangents", c.c_int32), ("n_derivatives", c.c_int32), ("solvers", c.POINTER(Solver)),
                 ("n_solvers", c.c_int32), ("reserved", c.c_int32), ("status", c.c_void_p), ("iterations", c.c_void_p),
-                ("residual", c.c_void_p), ("failed", c.c_int64), ("iterated", c.c_uint64), ("message", c.c_char * 256)]  # fmt: skip
+                ("residual", c.c_void_p), ("failed", c.c_int64), ("iterated", c.c_uint64),
+                ("message", c.c_char * 256)]  # fmt: skip
 
 
 class _Argument(c.Structure):

@@ -22,7 +22,8 @@ State = dict[int, Array]
 NUMPY_SEMANTICS: dict[str, Callable[..., Any]] = {
     **PYTHON_SEMANTICS,
     "recip": lambda a: 1.0 / a,
-    **{op: getattr(np, op) for op in ("sqrt", "exp", "log", "sign", "sin", "cos", "tan", "sinh", "cosh", "tanh", "floor")},
+    **{op: getattr(np, op) for op in ("sqrt", "exp", "log", "sign", "sin", "cos", "tan")},
+    **{op: getattr(np, op) for op in ("sinh", "cosh", "tanh", "floor")},
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "abs": np.abs, "pow": np.power,
     "and": np.logical_and, "or": np.logical_or, "not": np.logical_not, "where": np.where,
 }  # fmt: skip
@@ -78,7 +79,7 @@ def newton(graph: PointGraph, solve: Solve, state: State, points: int) -> Soluti
     active = np.ones(points, bool)
     converged = np.zeros(points, bool)
     iterations = np.zeros(points, int)
-    initial = np.zeros(points)
+    initial, a = np.zeros(points), np.zeros((points, len(solve.unknowns), len(solve.unknowns)))
     for component in solve.unknowns:
         state[component] = np.array(state[component], dtype=np.float64)
     for iteration in range(options.max_its):

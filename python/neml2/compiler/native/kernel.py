@@ -343,6 +343,6 @@ def _argument(group: str, k: int, a: Argument) -> str:
 
 def _solver(solve: Solve) -> str:
     s = solve.settings
-    values = (s.abs_tol, s.rel_tol, s.max_its, s.line_search, s.max_line_search, s.max_substepping, s.final_update, 0, s.cutback,
-              s.criterion, s.update_tol)  # fmt: skip
+    values = (s.abs_tol, s.rel_tol, s.max_its, s.line_search, s.max_line_search, s.max_substepping,
+              s.final_update, 0, s.cutback, s.criterion, s.update_tol)  # fmt: skip
     return "{" + ", ".join(number(v) if isinstance(v, float) else str(v) for v in values) + "}"

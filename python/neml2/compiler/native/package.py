@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A native package: the same folder, stub and metadata as any other, with one shared object for each instruction set."""
+"""A native package: folder, stub and metadata as of any other, with a shared object for each instruction set."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Nodes of a point graph as statements of a programming language.
 
-A `Dialect` says how the language writes numbers, operations and declarations; `Printer` decides what is written and when.
+A `Dialect` says how the language writes numbers, operations and declarations; `Printer` decides what is written when.
 A node is written once in the scope of a printer, after its operands, as a constant of its own.
 """
 

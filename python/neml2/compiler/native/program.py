@@ -25,7 +25,7 @@ Columns = dict[int, int]  # column -> node: nonzero derivatives of one component
 
 @dataclass(frozen=True)
 class Argument:
-    """An input, output or parameter: components [offset, offset + size) of the state. `value`: a parameter's default."""
+    """An input, output or parameter: components [offset, offset + size) of the state. `value`: of a parameter."""
 
     name: str
     type: str
@@ -192,12 +192,17 @@ def _steps(builder: Builder) -> list[Step]:
     count = 0
     for captured in builder.captured:
         if captured.solve is None:
-            stores = [(v.offset + i, int(n)) for v in captured.writes for i, n in enumerate(v.nodes.reshape(-1))]  # type: ignore
+            written = zip(captured.writes, captured.values, strict=True)
+            stores = [(_offset(v) + i, node) for v, nodes in written for i, node in enumerate(nodes)]
             steps.append(Assign(stores))
         else:
             steps.append(_solve(builder, captured, count))
             count += 1
     return steps
+
+
+def _offset(variable: Any) -> int:
+    return int(variable.offset)
 
 
 def _solve(builder: Builder, captured: Captured, number: int) -> Solve:
