@@ -25,8 +25,10 @@ def shape_of(name: str, given: Any) -> Shape:
     return tuple(axes)
 
 
-def bind(function: str, inputs: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bind(function: str, inputs: Mapping[str, Shape], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments by name. Raises TypeError for missing, unknown and doubled ones."""
+    if len(args) == len(inputs) and not kwargs:
+        return dict(zip(inputs, args, strict=True))
     takes = f"it takes ({', '.join(inputs)})"
     if len(args) > len(inputs):
         raise TypeError(f"{function}: {len(args)} arguments given; {takes}")
@@ -47,6 +49,8 @@ def bind(function: str, inputs: Sequence[str], args: Sequence[Any], kwargs: Mapp
 
 def is_torch(value: Any) -> bool:
     """Whether `value` is a torch tensor or a typed value around one; does not import torch."""
+    if type(value) is np.ndarray:
+        return False
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(_raw(value), torch.Tensor)
 
@@ -58,6 +62,8 @@ def _raw(value: Any) -> Any:
 def as_array(function: str, name: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """`value` as an array (*batch, *shape). Numbers, lists and integer arrays are converted; arrays of another floating
     type are refused, as are tensors on another device or with a gradient to track. Raises ValueError or TypeError."""
+    if type(value) is np.ndarray and value.dtype == dtype and value.shape[value.ndim - len(shape) :] == shape:
+        return value
     array = _from_torch(function, name, _raw(value)) if is_torch(value) else value
     converts = not isinstance(array, (np.ndarray, np.generic))
     array = np.asarray(array)

@@ -19,6 +19,8 @@ from neml2.native.arrays import Array, Shape
 if TYPE_CHECKING:
     import torch
 
+    from neml2.native.direct import Direct
+
 SCALARS = {"float64": "double", "float32": "float"}
 
 
@@ -69,6 +71,8 @@ class NumericalFunction:
         self._fixed: dict[str, Array] = {}  # arguments that the caller does not give
         self._program: Program | None = None
         self._library: Library | None = None
+        self._direct: Direct | None = None
+        self._dtype = np.dtype(dtype)
         self._lock = threading.RLock()
 
     # ---- what it is --------------------------------------------------------------------------------------------------
@@ -176,17 +180,28 @@ class NumericalFunction:
     def with_report(self, *args: Any, **kwargs: Any) -> tuple[Any, Report]:
         """The values, and what became of each point: no error where a solve inside did not converge; the values of such
         a point are those of its last iterate."""
-        given = arrays.bind(self.name, list(self.inputs), args, kwargs)
-        dtype = np.dtype(self.dtype)
-        values = {n: arrays.as_array(self.name, n, given[n], shape, dtype) for n, shape in self.inputs.items()}
-        arrays.check_batch(self.name, values, self.inputs)
-        found, report = (self._library or self.compile()).forward({**values, **self._fixed})
-        results = [found[n] for n in self.output_names]
-        if any(arrays.is_torch(v) for v in given.values()):
+        given = arrays.bind(self.name, self.inputs, args, kwargs)
+        values = {n: arrays.as_array(self.name, n, given[n], s, self._dtype) for n, s in self.inputs.items()}
+        results, report = self._run(values)
+        if any(map(arrays.is_torch, given.values())):
             import torch
 
             results = [torch.from_numpy(r) for r in results]
         return (results[0] if len(results) == 1 else tuple(results)), report
+
+    def _run(self, values: dict[str, Array]) -> tuple[list[Array], Report]:
+        direct = self._direct
+        if direct is None:
+            from neml2.native.direct import Direct
+
+            direct = self._direct = Direct(self.compile())
+        everything = {**values, **self._fixed}
+        found = direct(everything)
+        if found is None:
+            arrays.check_batch(self.name, values, self.inputs)
+            found = direct.library.forward(everything)
+        named, report = found
+        return [named[n] for n in self.output_names], report
 
 
 def _arguments(shapes: Mapping[str, Shape], offset: int, types: Mapping[str, Any]) -> tuple[list[Argument], int]:

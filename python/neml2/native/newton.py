@@ -22,9 +22,10 @@ class Newton(NumericalFunction):
 
     Takes the inputs of the residual, in which the unknowns hold the first guess; returns the unknowns. The options are
     those of the solvers of input files: converged where |r| < abs_tol or |r|/|r0| < rel_tol, r0 at the guess; at most
-    max_its - 1 updates, and one more, with the factors at hand, where the relative test alone holds; with linesearch_type "BACKTRACKING" or "STRONG_WOLFE" a step is divided by linesearch_cutback
-    until linesearch_stopping_criteria holds. The LU exchanges rows where another entry of a column is more than ten
-    times the diagonal one.
+    max_its - 1 updates, and one more, with the factors at hand, where the relative test alone holds. linesearch_type is
+    None, "BACKTRACKING" or "STRONG_WOLFE"; with a search, a step is divided by linesearch_cutback until
+    linesearch_stopping_criteria holds. The LU exchanges rows where another entry of a column is more than ten times
+    the diagonal one.
 
     Raises ConvergenceError, with `.points`, naming the points that do not converge; `with_report` does not.
     """

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from neml2.native import Newton, NumericalFunction
 
 LAME, G, SY, H = 115e3, 77e3, 200.0, 1500.0
 ROOT = np.sqrt(1.5)
+CLANG = next((c for c in ("clang++", *(f"clang++-{v}" for v in range(22, 12, -1))) if shutil.which(c)), None)
 TRACE = np.array([1.0, 1, 1, 0, 0, 0])
 DEVIATOR = np.eye(6) - np.outer(TRACE, TRACE) / 3
 

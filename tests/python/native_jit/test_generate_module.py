@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
@@ -22,8 +21,11 @@ from neml2.native.cpp import argument_names, cpp_name
 
 FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-CLANG = next((c for c in ("clang++", *(f"clang++-{v}" for v in range(22, 12, -1))) if shutil.which(c)), None)
-COMPILERS = ["g++", pytest.param(CLANG, marks=pytest.mark.skipif(CLANG is None, reason="clang++ is not installed"))]
+WITHOUT_CLANG = pytest.mark.skipif(cases.CLANG is None, reason="clang++ is not installed")
+COMPILERS = ["g++", pytest.param(cases.CLANG, marks=WITHOUT_CLANG)]
+    "g++",
+    pytest.param(cases.CLANG, marks=pytest.mark.skipif(cases.CLANG is None, reason="clang++ is not installed")),
+]
 
 
 def functions() -> list[NumericalFunction]:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from jit_functions import CLANG
 
 from conftest import run_tool
 from neml2.compiler import kernel_cache
 from neml2.compiler.native import toolchain
-from neml2.native import NumericalFunction, build
+from neml2.native import Newton, NumericalFunction, build
 
 
 @pytest.fixture
@@ -216,6 +218,15 @@ def test_without_a_compiler_the_message_says_what_to_do(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(toolchain.BuildError, match="'no-such-compiler' cannot be run; install g\\+\\+ or set CXX"):
         function()(np.zeros(2))
+
+
+@pytest.mark.skipif(CLANG is None, reason="clang++ is not installed")
+def test_the_compiler_is_that_of_the_environment(monkeypatch):
+    monkeypatch.setenv("CXX", CLANG)
+    residual = NumericalFunction(lambda u, a: torch.exp(u) - a, {"u": (), "a": ()}, "r", name="exponential")
+    logarithm = Newton(residual, name="logarithm", abs_tol=1e-14, rel_tol=0.0)
+    a = np.linspace(0.5, 3, 11)
+    np.testing.assert_allclose(logarithm(0.0, a), np.log(a), rtol=1e-14, atol=1e-14)
 
 
 def test_command_lists_and_clears(cache):
