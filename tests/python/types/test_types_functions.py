@@ -184,9 +184,7 @@ class TestAlgebra:
         torch.testing.assert_close((nt.dev(a) + nt.vol(a)).data, a.data)
         torch.testing.assert_close(nt.tr(nt.dev(a)).data, torch.zeros(4, dtype=F64), rtol=0, atol=1e-15)
         torch.testing.assert_close(nt.tr(nt.vol(a)).data, nt.tr(a).data)
-        torch.testing.assert_close(
-            nt.inner(nt.dev(a), nt.vol(a)).data, torch.zeros(4, dtype=F64), atol=1e-14, rtol=0
-        )
+        torch.testing.assert_close(nt.inner(nt.dev(a), nt.vol(a)).data, torch.zeros(4, dtype=F64), atol=1e-14, rtol=0)
 
     def test_norm_and_unit(self):
         a = SR2(randn(4, 6))

@@ -105,9 +105,7 @@ class TestBilinear:
         x1, x2 = 5.0 * rand(60) - 1.0, 5.0 * rand(60) - 2.0
         out = nt.bilinear_interpolation(Scalar(x1), Scalar(x2), Scalar(X1), Scalar(X2), Scalar(TABLE, 2))
         assert out.shape == (60,) and out.sub_batch_ndim == 0
-        torch.testing.assert_close(
-            out.data, torch.stack([reference(a, b) for a, b in zip(x1, x2, strict=True)])
-        )
+        torch.testing.assert_close(out.data, torch.stack([reference(a, b) for a, b in zip(x1, x2, strict=True)]))
 
     def test_reproduces_a_bilinear_function(self):
         f = lambda a, b: 1.0 + 2.0 * a - 3.0 * b + 0.5 * a * b  # noqa: E731
@@ -145,9 +143,7 @@ class TestBilinear:
         table = Scalar(rand(5, 3, 4), 2)
         out = nt.bilinear_interpolation(Scalar(rand(5)), Scalar(0.3), Scalar(X1), Scalar(X2), table)
         assert out.shape == (5,)
-        sites = nt.bilinear_interpolation(
-            Scalar(rand(5, 2), 1), Scalar(rand(5)), Scalar(X1), Scalar(X2), table
-        )
+        sites = nt.bilinear_interpolation(Scalar(rand(5, 2), 1), Scalar(rand(5)), Scalar(X1), Scalar(X2), table)
         assert sites.shape == (5, 2) and sites.sub_batch_ndim == 1
         with pytest.raises(ValueError, match="second table axis"):
             nt.bilinear_interpolation(Scalar(0.0), Scalar(0.0), Scalar(X1), Scalar(X1), table)

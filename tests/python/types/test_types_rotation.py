@@ -137,9 +137,7 @@ class TestExponentialMap:
         torch.testing.assert_close(r, w * scale, rtol=1e-14, atol=0)
         d = nt.dexp_map(WR2(w)).data
         for transform in (torch.func.jacfwd, torch.func.jacrev):
-            torch.testing.assert_close(
-                transform(lambda x: nt.exp_map(WR2(x)).data)(w), d, rtol=1e-12, atol=1e-13
-            )
+            torch.testing.assert_close(transform(lambda x: nt.exp_map(WR2(x)).data)(w), d, rtol=1e-12, atol=1e-13)
             assert torch.isfinite(transform(transform(lambda x: nt.exp_map(WR2(x)).data))(w)).all()
 
     def test_both_branches_meet(self):
@@ -244,9 +242,7 @@ class TestDistances:
                 for f in (nt.gdist, nt.dist):
                     assert torch.isfinite(torch.func.grad(lambda v, f=f, o=other: f(MRP(v), o).data)(x)).all()
         q = Quaternion.identity(dtype=F64)
-        assert torch.isfinite(
-            torch.func.grad(lambda v: nt.quaternion_dist(Quaternion(v), q).data)(q.data)
-        ).all()
+        assert torch.isfinite(torch.func.grad(lambda v: nt.quaternion_dist(Quaternion(v), q).data)(q.data)).all()
         assert nt.gdist(MRP.fill(1, 0, 0), MRP.fill(-1, 0, 0)).data == pytest.approx(2 * math.pi)
 
     def test_volume_element(self):

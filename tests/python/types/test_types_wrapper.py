@@ -182,9 +182,7 @@ class TestArithmetic:
         torch.testing.assert_close((s**2).data, s.data**2)
         torch.testing.assert_close((s**s).data, s.data**s.data)
         torch.testing.assert_close((2.0**s).data, 2.0**s.data)
-        assert torch.equal((s > 1.0).data, s.data > 1.0) and torch.equal(
-            (s < s * 2).data, s.data < s.data * 2
-        )
+        assert torch.equal((s > 1.0).data, s.data > 1.0) and torch.equal((s < s * 2).data, s.data < s.data * 2)
 
     def test_rejected(self):
         a, s = SR2(rand(6)), Scalar(2.0)
