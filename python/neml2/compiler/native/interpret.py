@@ -21,7 +21,8 @@ State = dict[int, Array]
 
 NUMPY_SEMANTICS: dict[str, Callable[..., Any]] = {
     **PYTHON_SEMANTICS,
-    "recip": lambda a: 1.0 / a,
+    "recip": lambda a: 1.0 / np.asarray(a, dtype=float),
+    "div": lambda a, b: np.asarray(a, dtype=float) / b,
     **{op: getattr(np, op) for op in ("sqrt", "exp", "log", "sign", "sin", "cos", "tan")},
     **{op: getattr(np, op) for op in ("sinh", "cosh", "tanh", "floor")},
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "abs": np.abs, "pow": np.power,
