@@ -23,9 +23,6 @@ FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wsha
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 WITHOUT_CLANG = pytest.mark.skipif(cases.CLANG is None, reason="clang++ is not installed")
 COMPILERS = ["g++", pytest.param(cases.CLANG, marks=WITHOUT_CLANG)]
-    "g++",
-    pytest.param(cases.CLANG, marks=pytest.mark.skipif(cases.CLANG is None, reason="clang++ is not installed")),
-]
 
 
 def functions() -> list[NumericalFunction]:
