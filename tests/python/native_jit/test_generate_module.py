@@ -41,6 +41,7 @@ def functions() -> list[NumericalFunction]:
         cases.lowest(),
         cases.level("BACKTRACKING"),
         cases.level("STRONG_WOLFE"),
+        jit(load_string(cases.DECAY).get_model("decay")),
         awkward,
     ]
 
@@ -55,6 +56,9 @@ def points(function: NumericalFunction) -> list[list[np.ndarray]]:
         ]
     if "level" in function.name:
         return [[np.array(u), np.array(a)] for u, a in ((3.0, 0.0), (-4.0, 0.1), (0.1, 0.5))]
+    if function.name == "decay":
+        order = {"x~1": 0.7, "t": 1.25, "t~1": 1.0}
+        return [[np.array(order[name]) for name in function.inputs]]
     dtype = np.dtype(function.dtype)
     return [[random.uniform(-1, 1, s).astype(dtype) for s in function.inputs.values()] for _ in range(4)]
 

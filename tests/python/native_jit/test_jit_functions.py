@@ -193,6 +193,15 @@ def test_a_loaded_model_computes_what_it_computes_in_torch():
     np.testing.assert_allclose(uniaxial, [E * 1e-3, 0, 0, 0, 0, 0], atol=1e-10)
 
 
+def test_an_implicit_model_is_solved_inside():
+    decay = jit(load_string(cases.DECAY).get_model("decay"))
+    old, dt = np.linspace(-2, 3, 11), 0.25
+    arguments = {"x~1": old, "t": 1.0 + dt, "t~1": 1.0}
+    near(decay(**arguments), old / (1 + 2 * dt))
+    near(decay.jacobian("x", "x~1")(**arguments), np.full(11, 1 / (1 + 2 * dt)))
+    near(decay.jacobian("x", "t")(**arguments), -2 * old / (1 + 2 * dt) ** 2)
+
+
 def test_types_as_shapes():
     from neml2.types import SR2, Scalar, tr
 
