@@ -50,7 +50,8 @@ def differences(function, values, name, width):
 
 
 NUMPY = {
-    "neg": np.negative, "div": lambda a, b: np.asarray(a, dtype=float) / b, "recip": lambda a: 1.0 / np.asarray(a, dtype=float), "sqrt": np.sqrt, "exp": np.exp,
+    "neg": np.negative, "recip": lambda a: 1.0 / np.asarray(a, dtype=float), "sqrt": np.sqrt, "exp": np.exp,
+    "div": lambda a, b: np.asarray(a, dtype=float) / b,
     "log": np.log, "abs": np.abs, "sign": np.sign, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
     "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "floor": np.floor,
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "pow": lambda a, b: np.power(np.asarray(a, dtype=float), b),
