@@ -1,37 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What all tests share: compiled kernels are kept in the build folder, so that each is compiled once."""
+"""Fixtures that tests of all rooms share."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-os.environ.setdefault("NEML2_CACHE_DIR", str(ROOT / "build" / "cache"))
-
-ELASTICITY = """\
-[Models]
-  [elasticity]
-    type = LinearIsotropicElasticity
-    coefficients      = '200e3          0.3'
-    coefficient_types = 'YOUNGS_MODULUS POISSONS_RATIO'
-  []
-[]
-"""
-
-
-def run_tool(name: str, *arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run `neml2-<name>` in a process of its own."""
-    command = [sys.executable, "-m", f"neml2.cli.{name}", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **env}, timeout=600)
-
-
-Compile = Callable[..., Path]
+from support import Compile, run_tool
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import neml2
-from conftest import ELASTICITY, run_tool
+from support import ELASTICITY, run_tool
 
 
 def metadata(stub: Path, model: str = "elasticity", device: str = "cpu") -> dict:

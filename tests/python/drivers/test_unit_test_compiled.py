@@ -4,7 +4,7 @@
 import pytest
 
 import neml2
-from conftest import ELASTICITY
+from support import ELASTICITY
 
 TEST = """
 [Drivers]

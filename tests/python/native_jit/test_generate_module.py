@@ -14,10 +14,10 @@ import jit_functions as cases
 import numpy as np
 import pytest
 
-from conftest import ELASTICITY, ROOT
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, generate_module, jit
 from neml2.native.cpp import argument_names, cpp_name
+from support import ELASTICITY, ROOT
 
 FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

@@ -15,10 +15,10 @@ import pytest
 import torch
 from jit_functions import CLANG
 
-from conftest import run_tool
 from neml2.compiler import kernel_cache
 from neml2.compiler.native import toolchain
 from neml2.native import Newton, NumericalFunction, build
+from support import run_tool
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neml2
-from conftest import ELASTICITY
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, jit
 from neml2.solvers.convergence import ConvergenceError
+from support import ELASTICITY
 
 
 def near(a, b, tolerance=1e-13):

@@ -16,9 +16,9 @@ import pytest
 import torch
 from elasticity import COMBINATION, DERIVATIVES, metadata
 
-from conftest import ELASTICITY, Compile
 from neml2 import aoti
 from neml2.aoti import ConvergenceError, FatalError, Model, load_model
+from support import ELASTICITY, Compile
 
 
 @pytest.fixture(scope="module")

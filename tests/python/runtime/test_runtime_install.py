@@ -13,7 +13,7 @@ import pytest
 from elasticity import DERIVATIVES
 
 import neml2
-from conftest import ELASTICITY, Compile
+from support import ELASTICITY, Compile
 
 CONSUMER = Path(__file__).resolve().parents[2] / "cpp" / "consumer"
 PREFIX = Path(neml2.cmake_prefix_path)
