@@ -2,10 +2,17 @@
 #include "aoti/BlockSystem.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace neml2::aoti
 {
+namespace
+{
+
+constexpr std::int64_t lanes = solvers::lu_lanes;
+
+} // namespace
 
 template <>
 const solvers::LUFunctions<double> & lu_functions<double>()
@@ -20,8 +27,7 @@ const solvers::LUFunctions<float> & lu_functions<float>()
 }
 
 template <typename T>
-void assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda,
-              std::int64_t lanes, T * matrix)
+void assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda, T * matrix)
 {
   const std::int32_t * index = entries.index.data();
   for (std::int64_t i = 0; i < n; i++)
@@ -29,17 +35,24 @@ void assemble(const Entries<T> & entries, const T * output, std::int64_t n, std:
     T * to = matrix + i * lda * lanes;
     for (std::int64_t j = 0; j < n; j++, index++, to += lanes)
       if (*index >= 0)
-        std::copy_n(output + *index * lanes, lanes, to);
+      {
+        const T * from = output + *index * lanes;
+        for (std::int64_t l = 0; l < lanes; l++)
+          to[l] = from[l];
+      }
       else
-        std::fill_n(to, lanes, entries.constants[static_cast<std::size_t>(-*index - 1)]);
+      {
+        const T constant = entries.constants[static_cast<std::size_t>(-*index - 1)];
+        for (std::int64_t l = 0; l < lanes; l++)
+          to[l] = constant;
+      }
   }
 }
 
 template <typename T>
 BlockSystem<T>::BlockSystem(const BlockLayout<T> & layout, Chunk & chunk)
     : _layout(layout), _chunk(chunk), _state(chunk.work.data<T>(state_array, layout.state_size)),
-      _iterates(_state), _blocks(chunk.blocks), _slot(static_cast<std::size_t>(chunk.points)),
-      _active(static_cast<std::size_t>(chunk.blocks))
+      _iterates(_state), _blocks(chunk.blocks), _slot(static_cast<std::size_t>(chunk.points))
 {
   std::iota(_slot.begin(), _slot.end(), Index(0));
   if (layout.track_updates)
@@ -59,7 +72,7 @@ T * BlockSystem<T>::array(ArrayId id, std::int64_t components, std::int64_t bloc
 template <typename T>
 T * BlockSystem<T>::at(T * data, std::int64_t components, std::int64_t slot, std::int64_t component) const
 {
-  return data + (slot / _layout.lanes * components + component) * _layout.lanes + slot % _layout.lanes;
+  return data + (slot / lanes * components + component) * lanes + slot % lanes;
 }
 
 template <typename T>
@@ -74,9 +87,9 @@ template <typename T>
 void BlockSystem<T>::pack(Points points)
 {
   const auto count = static_cast<std::int64_t>(points.size());
-  const auto lanes = _layout.lanes, size = _layout.state_size;
+  const auto size = _layout.state_size;
   const auto blocks = (count + lanes - 1) / lanes;
-  if (blocks >= _blocks)
+  if (4 * blocks > 3 * _blocks)
     return;
   _iterates = array(_layout.packed_array, size, blocks);
   for (std::int64_t slot = 0; slot < blocks * lanes; slot++)
@@ -106,16 +119,17 @@ template <typename T>
 void BlockSystem<T>::norms(ArrayId id, std::int64_t components, Points points, std::span<double> norm2)
 {
   const T * values = array(id, components, _blocks);
-  const auto lanes = _layout.lanes;
-  for (std::size_t k = 0; k < points.size(); k++)
-  {
-    const auto slot = _slot[static_cast<std::size_t>(points[k])];
-    const T * r = values + slot / lanes * components * lanes + slot % lanes;
-    double sum = 0;
-    for (std::int64_t i = 0; i < _layout.size(); i++)
-      sum += double(r[i * lanes]) * double(r[i * lanes]);
-    norm2[k] = sum;
-  }
+  for_each_block(points,
+                 [&](std::int64_t block, std::size_t first, std::size_t last)
+                 {
+                   const T * r = values + block * components * lanes;
+                   std::array<double, lanes> sum{};
+                   for (std::int64_t i = 0; i < _layout.size(); i++, r += lanes)
+                     for (std::size_t l = 0; l < lanes; l++)
+                       sum[l] += double(r[l]) * double(r[l]);
+                   for (auto k = first; k < last; k++)
+                     norm2[k] = sum[lane_of(points[k])];
+                 });
 }
 
 template <typename T>
@@ -126,39 +140,34 @@ void BlockSystem<T>::linearize(Points points, std::span<double> norm2)
   norms(_layout.newton_array, _layout.newton_size, points, norm2);
 }
 
-/// Solves the systems of a block; bit l of the result is set where lane l is singular.
+/// Solves the first systems of a block; bit l of the result is set where lane l is singular.
 template <typename T>
-std::uint32_t BlockSystem<T>::solve_block(std::int64_t block, const T * newton, T * step)
+std::uint32_t BlockSystem<T>::solve_block(std::int64_t block, std::size_t systems, const T * newton, T * step)
 {
-  const auto n = _layout.size(), lanes = _layout.lanes;
+  const auto n = _layout.size();
   const auto lda = solvers::lu_row_stride<T>(static_cast<int>(n));
   T * matrix = array(_layout.matrix_array, n * lda, 1);
   const T * output = newton + block * _layout.newton_size * lanes;
-  assemble(_layout.jacobian, output, n, lda, lanes, matrix);
+  assemble(_layout.jacobian, output, n, lda, matrix);
   T * rhs = step + block * n * lanes;
   for (std::int64_t i = 0; i < n * lanes; i++)
     rhs[i] = -output[i]; // the residual comes first
-  return lu_functions<T>().factor_solve(matrix, rhs, static_cast<int>(n), 1, static_cast<int>(lanes), lda);
+  return lu_functions<T>().factor_solve(matrix, rhs, static_cast<int>(n), 1, static_cast<int>(systems), lda);
 }
 
 template <typename T>
 void BlockSystem<T>::step(Points points, std::span<double> slope, std::span<std::uint8_t> singular)
 {
-  const auto n = _layout.size(), lanes = _layout.lanes;
+  const auto n = _layout.size();
   const T * newton = array(_layout.newton_array, _layout.newton_size, _blocks);
   T * step = array(_layout.step_array, n, _blocks);
-  std::fill_n(_active.begin(), _blocks, std::uint8_t(0));
-  for (const auto point : points)
-    _active[static_cast<std::size_t>(_slot[static_cast<std::size_t>(point)] / lanes)] = 1;
-  std::size_t k = 0;
-  for (std::int64_t block = 0; block < _blocks; block++)
-  {
-    if (!_active[static_cast<std::size_t>(block)])
-      continue;
-    const auto mask = solve_block(block, newton, step);
-    for (; k < points.size() && _slot[static_cast<std::size_t>(points[k])] / lanes == block; k++)
-      singular[k] = (mask >> (_slot[static_cast<std::size_t>(points[k])] % lanes)) & 1u;
-  }
+  for_each_block(points,
+                 [&](std::int64_t block, std::size_t first, std::size_t last)
+                 {
+                   const auto mask = solve_block(block, lane_of(points[last - 1]) + 1, newton, step);
+                   for (auto k = first; k < last; k++)
+                     singular[k] = (mask >> lane_of(points[k])) & 1u;
+                 });
   _search = !slope.empty();
   if (!_search)
     return;
@@ -197,29 +206,67 @@ void BlockSystem<T>::trial(Points points, std::span<const double> alpha, std::sp
 template <typename T>
 void BlockSystem<T>::advance(Points points, std::span<const double> alpha)
 {
-  const auto n = _layout.size(), lanes = _layout.lanes;
-  T * step = array(_layout.step_array, n, _blocks);
-  T * base = _search ? array(_layout.base_array, n, _blocks) : nullptr;
-  for (std::size_t k = 0; k < points.size(); k++)
+  const auto n = _layout.size();
+  const T * step = array(_layout.step_array, n, _blocks);
+  const T * base = _search ? array(_layout.base_array, n, _blocks) : nullptr;
+  for_each_block(points,
+                 [&](std::int64_t block, std::size_t first, std::size_t last)
+                 {
+                   std::array<T, lanes> length{};
+                   std::array<bool, lanes> moves{};
+                   for (auto k = first; k < last; k++)
+                   {
+                     length[lane_of(points[k])] = T(alpha[k]);
+                     moves[lane_of(points[k])] = true;
+                   }
+                   std::array<double, lanes> du2{}, u2{};
+                   for (std::int64_t i = 0; i < n; i++)
+                   {
+                     const T * du = step + (block * n + i) * lanes;
+                     T * u =
+                         _iterates +
+                         (block * _layout.state_size + _layout.unknowns[static_cast<std::size_t>(i)]) * lanes;
+                     const T * from = base ? base + (block * n + i) * lanes : u;
+                     for (std::size_t l = 0; l < lanes; l++)
+                     {
+                       const T change = length[l] * du[l], moved = from[l] + change;
+                       u[l] = moves[l] ? moved : u[l]; // lanes at rest may hold anything
+                       du2[l] += double(change) * double(change);
+                       u2[l] += double(moved) * double(moved);
+                     }
+                   }
+                   for (auto k = first; k < last; k++)
+                   {
+                     if (_packed)
+                       copy_back(points[k]);
+                     if (!_layout.track_updates)
+                       continue;
+                     _update2[static_cast<std::size_t>(points[k])] = du2[lane_of(points[k])];
+                     _iterate2[static_cast<std::size_t>(points[k])] = u2[lane_of(points[k])];
+                   }
+                 });
+}
+
+/// From the packed iterate of a point to that in the state.
+template <typename T>
+void BlockSystem<T>::copy_back(Index point)
+{
+  const T * from = at(_iterates, _layout.state_size, _slot[static_cast<std::size_t>(point)], 0);
+  T * to = at(_state, _layout.state_size, point, 0);
+  for (const auto unknown : _layout.unknowns)
+    to[unknown * lanes] = from[unknown * lanes];
+}
+
+template <typename T>
+void BlockSystem<T>::fill_lanes()
+{
+  const auto used = _chunk.points % lanes;
+  if (used == 0)
+    return;
+  for (const auto unknown : _layout.unknowns)
   {
-    const auto point = points[k];
-    const auto slot = _slot[static_cast<std::size_t>(point)];
-    T * in_state = at(_state, _layout.state_size, point, 0);
-    double du2 = 0, u2 = 0;
-    for (std::int64_t i = 0; i < n; i++)
-    {
-      T * u = iterate(slot, static_cast<std::size_t>(i));
-      const T du = T(alpha[k]) * *at(step, n, slot, i);
-      *u = (base ? *at(base, n, slot, i) : *u) + du;
-      in_state[_layout.unknowns[static_cast<std::size_t>(i)] * lanes] = *u;
-      du2 += double(du) * double(du);
-      u2 += double(*u) * double(*u);
-    }
-    if (_layout.track_updates)
-    {
-      _update2[static_cast<std::size_t>(point)] = du2;
-      _iterate2[static_cast<std::size_t>(point)] = u2;
-    }
+    T * values = at(_state, _layout.state_size, _chunk.points - 1, unknown);
+    std::fill(values + 1, values + (lanes - used) + 1, *values);
   }
 }
 
@@ -240,7 +287,7 @@ void BlockSystem<T>::update_norms(Points points, std::span<double> du, std::span
 template <typename T>
 void BlockSystem<T>::save()
 {
-  const auto lanes = _layout.lanes, size = _layout.state_size * lanes;
+  const auto size = _layout.state_size * lanes;
   T * committed = array(_layout.committed_array, _layout.state_size, _chunk.blocks);
   T * saved = array(_layout.saved_array, saved_size(), _chunk.blocks);
   std::copy_n(_state, size * _chunk.blocks, committed);
@@ -256,7 +303,7 @@ std::vector<solvers::Index> BlockSystem<T>::cut_points()
 {
   std::vector<Index> points;
   for (Index point = 0; point < _chunk.points; point++)
-    if (saved(point)[_layout.state_size * _layout.lanes] > 1)
+    if (saved(point)[_layout.state_size * lanes] > 1)
       points.push_back(point);
   return points;
 }
@@ -264,7 +311,7 @@ std::vector<solvers::Index> BlockSystem<T>::cut_points()
 template <typename T>
 void BlockSystem<T>::rewind(Points points)
 {
-  const auto lanes = _layout.lanes, size = _layout.state_size;
+  const auto size = _layout.state_size;
   T * committed = array(_layout.committed_array, size, _chunk.blocks);
   for (const auto point : points)
   {
@@ -278,7 +325,7 @@ void BlockSystem<T>::rewind(Points points)
 template <typename T>
 void BlockSystem<T>::begin(Points points, double from, double to)
 {
-  const auto lanes = _layout.lanes, size = _layout.state_size;
+  const auto size = _layout.state_size;
   T * committed = array(_layout.committed_array, size, _chunk.blocks);
   for (const auto point : points)
   {
@@ -309,7 +356,7 @@ void BlockSystem<T>::begin(Points points, double from, double to)
 template <typename T>
 void BlockSystem<T>::commit(Points points)
 {
-  const auto lanes = _layout.lanes, size = _layout.state_size;
+  const auto size = _layout.state_size;
   T * committed = array(_layout.committed_array, size, _chunk.blocks);
   for (const auto point : points)
   {
@@ -327,7 +374,7 @@ void BlockSystem<T>::commit(Points points)
 template <typename T>
 void BlockSystem<T>::restore()
 {
-  const auto lanes = _layout.lanes, size = _layout.state_size;
+  const auto size = _layout.state_size;
   for (Index point = 0; point < _chunk.points; point++)
   {
     T * now = at(_state, size, point, 0);
@@ -343,9 +390,7 @@ void BlockSystem<T>::restore()
 
 template class BlockSystem<double>;
 template class BlockSystem<float>;
-template void assemble(const Entries<double> &, const double *, std::int64_t, std::int64_t, std::int64_t,
-                       double *);
-template void assemble(const Entries<float> &, const float *, std::int64_t, std::int64_t, std::int64_t,
-                       float *);
+template void assemble(const Entries<double> &, const double *, std::int64_t, std::int64_t, double *);
+template void assemble(const Entries<float> &, const float *, std::int64_t, std::int64_t, float *);
 
 } // namespace neml2::aoti

@@ -38,7 +38,6 @@ struct Increment
 template <typename T>
 struct BlockLayout
 {
-  std::int64_t lanes = 0;
   std::int64_t state_size = 0;
   std::vector<std::int32_t> unknowns; ///< components of the state
   std::vector<std::int32_t> read;     ///< components of the state that the graphs read
@@ -80,6 +79,9 @@ public:
   void advance(Points points, std::span<const double> alpha);
   void update_norms(Points points, std::span<double> du, std::span<double> u) const;
 
+  /// At the end: the lanes behind the last point repeat its solution.
+  void fill_lanes();
+
   /// Substepping: keeps what begin() changes, to be put back by restore().
   void save();
   void begin(Points points, double from, double to);
@@ -92,19 +94,35 @@ public:
   void rewind(Points points);
 
 private:
-  struct Place
-  {
-    T * data;
-    std::int64_t components;
-  };
-
   void pack(Points points);
   void run(std::size_t graph, ArrayId output, std::int64_t size);
   void norms(ArrayId array, std::int64_t components, Points points, std::span<double> norm2);
-  std::uint32_t solve_block(std::int64_t block, const T * newton, T * step);
+  std::uint32_t solve_block(std::int64_t block, std::size_t systems, const T * newton, T * step);
+  void copy_back(Index point);
   T * at(T * data, std::int64_t components, std::int64_t slot, std::int64_t component) const;
   T * iterate(std::int64_t slot, std::size_t unknown) const;
   T * array(ArrayId id, std::int64_t components, std::int64_t blocks);
+
+  std::size_t lane_of(Index point) const
+  {
+    return static_cast<std::size_t>(_slot[static_cast<std::size_t>(point)] % solvers::lu_lanes);
+  }
+
+  /// Calls visit(block, first, last) for each block that holds some of the points: points[first] ...
+  /// points[last - 1].
+  template <class Visit>
+  void for_each_block(Points points, Visit && visit)
+  {
+    const auto block_of = [&](std::size_t k)
+    { return _slot[static_cast<std::size_t>(points[k])] / solvers::lu_lanes; };
+    for (std::size_t first = 0, last = 0; first < points.size(); first = last)
+    {
+      const auto block = block_of(first);
+      for (last = first + 1; last < points.size() && block_of(last) == block;)
+        last++;
+      visit(block, first, last);
+    }
+  }
 
   /// The saved state has one component more: the parts that the step of a point was taken in.
   std::int64_t saved_size() const { return _layout.state_size + 1; }
@@ -120,16 +138,14 @@ private:
   std::int64_t _blocks;
   bool _packed = false;
   bool _search = false;
-  std::vector<Index> _slot;          ///< of each point, in the array the graphs run on
-  std::vector<std::uint8_t> _active; ///< whether a block holds points that are to be solved for
-  std::vector<double> _update2;      ///< of each point: squared norms of the last update and of the iterate
+  std::vector<Index> _slot;     ///< of each point, in the array the graphs run on
+  std::vector<double> _update2; ///< of each point: squared norms of the last update and of the iterate
   std::vector<double> _iterate2;
 };
 
-/// Fills the n x n matrix of one block, row stride lda, from a graph's output.
+/// Fills the n x n matrix of one block of solvers::lu_lanes systems, row stride lda, from a graph's output.
 template <typename T>
-void assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda,
-              std::int64_t lanes, T * matrix);
+void assemble(const Entries<T> & entries, const T * output, std::int64_t n, std::int64_t lda, T * matrix);
 
 /// The LU kernels for a scalar type.
 template <typename T>

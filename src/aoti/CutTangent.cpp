@@ -8,6 +8,12 @@
 
 namespace neml2::aoti
 {
+namespace
+{
+
+constexpr std::int64_t lanes = solvers::lu_lanes;
+
+} // namespace
 
 template <typename T>
 CutTangent<T>::CutTangent(const ImplicitInfo & info, std::size_t graph, WorkspaceLayout & layout)
@@ -86,20 +92,20 @@ public:
     for (std::size_t k = 0; k < points.size();)
     {
       // all points of a block at once, unless some are at their first part and some are not
-      const auto block = points[k] / _blocks.lanes;
+      const auto block = points[k] / lanes;
       const bool first = !_started[static_cast<std::size_t>(points[k])];
       std::uint32_t mask = 0;
-      for (; k < points.size() && points[k] / _blocks.lanes == block; k++)
+      for (; k < points.size() && points[k] / lanes == block; k++)
       {
         auto & started = _started[static_cast<std::size_t>(points[k])];
         if (first != !started)
           break;
         started = 1;
-        mask |= 1u << (points[k] % _blocks.lanes);
+        mask |= 1u << (points[k] % lanes);
       }
       auto part = _part;
       part.first = first;
-      _tangent.update(_chunk, _blocks, block, mask, part);
+      _tangent.update(_chunk, block, mask, part);
     }
   }
 
@@ -125,9 +131,9 @@ void CutTangent<T>::evaluate(Chunk & chunk, const BlockLayout<T> & blocks,
                              const solvers::NewtonOptions & options) const
 {
   differentiate(chunk, blocks.state_size);
-  const auto all = static_cast<std::uint32_t>((std::uint64_t(1) << blocks.lanes) - 1);
+  const auto all = static_cast<std::uint32_t>((std::uint64_t(1) << lanes) - 1);
   for (std::int64_t block = 0; block < chunk.blocks; block++)
-    update(chunk, blocks, block, all, {});
+    update(chunk, block, all, {});
 
   Walk walk(*this, blocks, chunk);
   const auto cut = walk.cut_points();
@@ -140,8 +146,8 @@ void CutTangent<T>::evaluate(Chunk & chunk, const BlockLayout<T> & blocks,
 
 /// to += factor * entry, lane by lane.
 template <typename T>
-void CutTangent<T>::add_entry(const Entries<T> & entries, std::size_t position, const T * values,
-                              std::int64_t lanes, T factor, T * to) const
+void CutTangent<T>::add_entry(const Entries<T> & entries, std::size_t position, const T * values, T factor,
+                              T * to) const
 {
   const auto index = entries.index[position];
   const T constant = index < 0 ? entries.constants[static_cast<std::size_t>(-index - 1)] : T(0);
@@ -152,13 +158,13 @@ void CutTangent<T>::add_entry(const Entries<T> & entries, std::size_t position, 
 }
 
 template <typename T>
-void CutTangent<T>::fill_right_side(const T * values, std::int64_t lanes, Part part, T * right) const
+void CutTangent<T>::fill_right_side(const T * values, Part part, T * right) const
 {
   const auto width = static_cast<std::int64_t>(_columns.size());
   const auto add = [&](std::int64_t i, const Column & column, double factor, T * to)
   {
     const auto position = static_cast<std::size_t>(i * _widths[column.block] + column.within);
-    add_entry(_entries[column.block], position, values, lanes, T(factor), to);
+    add_entry(_entries[column.block], position, values, T(factor), to);
   };
   std::fill_n(right, _unknowns * width * lanes, T(0));
   for (std::int64_t i = 0; i < _unknowns; i++)
@@ -180,7 +186,7 @@ void CutTangent<T>::fill_right_side(const T * values, std::int64_t lanes, Part p
 
 /// Old states are what the part before has left: their columns act on its tangent.
 template <typename T>
-void CutTangent<T>::add_old_states(const T * values, const T * before, std::int64_t lanes, T * right) const
+void CutTangent<T>::add_old_states(const T * values, const T * before, T * right) const
 {
   const auto width = static_cast<std::int64_t>(_columns.size());
   for (std::int64_t i = 0; i < _unknowns; i++)
@@ -202,11 +208,10 @@ void CutTangent<T>::add_old_states(const T * values, const T * before, std::int6
 }
 
 template <typename T>
-void CutTangent<T>::update(Chunk & chunk, const BlockLayout<T> & blocks, std::int64_t block,
-                           std::uint32_t mask, Part part) const
+void CutTangent<T>::update(Chunk & chunk, std::int64_t block, std::uint32_t mask, Part part) const
 {
   auto & work = chunk.work;
-  const auto lanes = blocks.lanes, width = static_cast<std::int64_t>(_columns.size());
+  const auto width = static_cast<std::int64_t>(_columns.size());
   const auto lda = solvers::lu_row_stride<T>(static_cast<int>(_unknowns));
   const auto size = _unknowns * width * lanes;
   work.resize(chunk.blocks);
@@ -218,13 +223,13 @@ void CutTangent<T>::update(Chunk & chunk, const BlockLayout<T> & blocks, std::in
   T * matrix = work.data<T>(_matrix_array, _unknowns * lda);
   work.resize(chunk.blocks);
 
-  fill_right_side(values, lanes, part, right);
+  fill_right_side(values, part, right);
   if (!part.first)
-    add_old_states(values, tangent, lanes, right);
-  assemble(_jacobian, values, _unknowns, lda, lanes, matrix);
+    add_old_states(values, tangent, right);
+  assemble(_jacobian, values, _unknowns, lda, matrix);
   const auto singular = lu_functions<T>().factor_solve(matrix, right, static_cast<int>(_unknowns),
                                                        static_cast<int>(width), static_cast<int>(lanes), lda);
-  report(chunk, block, lanes, singular & mask);
+  report(chunk, block, singular & mask);
   for (std::int64_t lane = 0; lane < lanes; lane++)
     if ((mask >> lane) & 1u)
       for (std::int64_t k = lane; k < size; k += lanes)
@@ -232,7 +237,7 @@ void CutTangent<T>::update(Chunk & chunk, const BlockLayout<T> & blocks, std::in
 }
 
 template <typename T>
-void CutTangent<T>::report(Chunk & chunk, std::int64_t block, std::int64_t lanes, std::uint32_t mask) const
+void CutTangent<T>::report(Chunk & chunk, std::int64_t block, std::uint32_t mask) const
 {
   for (std::int64_t lane = 0; mask != 0 && lane < lanes; lane++)
     if (const auto point = block * lanes + lane; ((mask >> lane) & 1u) && point < chunk.points)

@@ -42,14 +42,12 @@ private:
   };
 
   /// The tangents of the lanes set in `mask`, from the graph's output at the end of a part of their step.
-  void update(Chunk & chunk, const BlockLayout<T> & blocks, std::int64_t block, std::uint32_t mask,
-              Part part) const;
-  void fill_right_side(const T * values, std::int64_t lanes, Part part, T * right) const;
-  void add_old_states(const T * values, const T * before, std::int64_t lanes, T * right) const;
+  void update(Chunk & chunk, std::int64_t block, std::uint32_t mask, Part part) const;
+  void fill_right_side(const T * values, Part part, T * right) const;
+  void add_old_states(const T * values, const T * before, T * right) const;
   void differentiate(Chunk & chunk, std::int64_t state_size) const;
-  void add_entry(const Entries<T> & entries, std::size_t position, const T * values, std::int64_t lanes,
-                 T factor, T * to) const;
-  void report(Chunk & chunk, std::int64_t block, std::int64_t lanes, std::uint32_t mask) const;
+  void add_entry(const Entries<T> & entries, std::size_t position, const T * values, T factor, T * to) const;
+  void report(Chunk & chunk, std::int64_t block, std::uint32_t mask) const;
 
   /// A component of a given: a column of B, and of the tangent.
   struct Column

@@ -9,11 +9,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <sstream>
 
 namespace neml2::aoti
 {
 namespace
 {
+
+constexpr std::int64_t lanes = solvers::lu_lanes;
 
 std::vector<std::int32_t> components_of(const std::vector<Range> & ranges)
 {
@@ -41,7 +44,6 @@ public:
           "' needs a residual graph, which the package was compiled without; set the solver's type to "
           "NewtonWithLineSearch in the input file and compile again");
     const auto array = [&layout] { return static_cast<ArrayId>(layout.arrays++); };
-    _blocks.lanes = metadata.lanes;
     _blocks.state_size = metadata.state_size;
     _blocks.unknowns = components_of(info.unknowns);
     _blocks.read = components_of(info.givens);
@@ -118,7 +120,7 @@ public:
     if (_blocks.max_level > 0)
       return; // these blocks are tangents, and what they were multiplied with is the result
     auto & work = chunk.work;
-    const auto n = _blocks.size(), lanes = _blocks.lanes, size = _info.derivative->graph.size;
+    const auto n = _blocks.size(), size = _info.derivative->graph.size;
     const auto lda = solvers::lu_row_stride<T>(static_cast<int>(n));
     const T * values = work.data<T>(_derivative_array, size);
     T * right = work.data<T>(scratch_array, components) + offset * lanes;
@@ -127,12 +129,15 @@ public:
     work.resize(chunk.blocks);
     for (std::int64_t block = 0; block < chunk.blocks; block++, right += components * lanes)
     {
-      assemble(_derivative_jacobian, values + block * size * lanes, n, lda, lanes, matrix);
+      assemble(_derivative_jacobian, values + block * size * lanes, n, lda, matrix);
       std::transform(right, right + n * columns * lanes, right, std::negate<>{});
+      const auto used = std::clamp<std::int64_t>(chunk.points - block * lanes, 1, lanes);
       const auto singular = lu_functions<T>().factor_solve(
-          matrix, right, static_cast<int>(n), static_cast<int>(columns), static_cast<int>(lanes), lda);
+          matrix, right, static_cast<int>(n), static_cast<int>(columns), static_cast<int>(used), lda);
       if (singular != 0)
         report_singular(chunk, block, singular);
+      for (T * row = right; used < lanes && row < right + n * columns * lanes; row += lanes)
+        std::fill(row + used, row + lanes, row[used - 1]); // lanes that are not in use repeat the last one
     }
   }
 
@@ -153,6 +158,7 @@ private:
       solvers::Newton newton(_options);
       finish(chunk, newton.solve(system, observer));
     }
+    system.fill_lanes();
   }
 
   void finish(Chunk & chunk, const solvers::NewtonResult & result) const
@@ -168,8 +174,8 @@ private:
 
   void report_singular(Chunk & chunk, std::int64_t block, std::uint32_t mask) const
   {
-    for (std::int64_t lane = 0; lane < _blocks.lanes; lane++)
-      if (const auto point = block * _blocks.lanes + lane; ((mask >> lane) & 1u) && point < chunk.points)
+    for (std::int64_t lane = 0; lane < lanes; lane++)
+      if (const auto point = block * lanes + lane; ((mask >> lane) & 1u) && point < chunk.points)
         chunk.failed.push_back({chunk.first + point, 0, std::numeric_limits<double>::quiet_NaN()});
   }
 
@@ -177,12 +183,12 @@ private:
   {
     if (level == LogLevel::info && p.active > 0)
       return;
-    write_log("newton", _info.name + ": points " + std::to_string(chunk.first) + ".." +
-                            std::to_string(chunk.first + chunk.points - 1) + ", iteration " +
-                            std::to_string(p.iteration) + ": " + std::to_string(p.active) + " active, " +
-                            std::to_string(p.converged) + " converged, " + std::to_string(p.failed) +
-                            " failed, largest residual " + std::to_string(p.worst_norm) + " at point " +
-                            std::to_string(chunk.first + p.worst_point));
+    std::ostringstream text;
+    text << _info.name << ": points " << chunk.first << ".." << chunk.first + chunk.points - 1
+         << ", iteration " << p.iteration << ": " << p.active << " active, " << p.converged << " converged, "
+         << p.failed << " failed, largest residual " << p.worst_norm << " at point "
+         << chunk.first + p.worst_point;
+    write_log("newton", text.str());
   }
 
   ImplicitInfo _info;
