@@ -32,10 +32,14 @@ std::int64_t ceil_divide(std::int64_t a, std::int64_t b)
 void report_failed(std::vector<FailedPoint> failed, std::int64_t points)
 {
   std::sort(failed.begin(), failed.end(), [](const auto & a, const auto & b) { return a.index < b.index; });
+  constexpr std::size_t shown = 5; // the rest is in the exception
   std::ostringstream text;
-  text << failed.size() << " of " << points << " material points did not converge; the first is point "
-       << failed.front().index << ", with residual " << failed.front().residual << " after "
-       << failed.front().iterations << " iterations";
+  text << failed.size() << " of " << points << " material points did not converge: ";
+  for (std::size_t i = 0; i < std::min(failed.size(), shown); i++)
+    text << (i ? ", " : "") << "point " << failed[i].index << " (residual " << failed[i].residual << " after "
+         << failed[i].iterations << " iterations)";
+  if (failed.size() > shown)
+    text << ", and " << failed.size() - shown << " more";
   throw ConvergenceError(text.str(), std::move(failed));
 }
 
