@@ -150,6 +150,7 @@ private:
         load_state(*work, points_of(begin));
         for (auto chunk = begin; chunk < end; chunk++)
           process(*work, points_of(chunk), chunk + 1 < end ? points_of(chunk + 1) : Span{}, false);
+        _kernels.fence();
       }
       catch (...)
       {

@@ -9,7 +9,7 @@ namespace neml2::aoti
 template <typename T>
 std::vector<LayoutKernels<T>> all_layout_kernels()
 {
-  std::vector<LayoutKernels<T>> kernels = {{&load_plain<T>, &store_plain<T>, "plain"}};
+  std::vector<LayoutKernels<T>> kernels = {{&load_plain<T>, &store_plain<T>, [] {}, "plain"}};
   for (const auto & kernel : x86_layout_kernels<T>())
     kernels.push_back(kernel);
   return kernels;

@@ -168,18 +168,19 @@ NEML2_AVX2 void store_avx2(const Lanes<typename Tile::Scalar> * components, std:
       stream_lines(reinterpret_cast<const char *>(staged.data()),
                    reinterpret_cast<char *>(rows.data + done * lanes * rows.stride), blocks * block_bytes);
     }
-    _mm_sfence();
   }
   for (; done < whole; done++)
     store_block<Tile>(components, count, done, rows.data + done * lanes * rows.stride, rows.stride, lanes);
   store_plain_from(whole, components, count, points, rows, lanes);
 }
 
+void fence_stores() { _mm_sfence(); }
+
 template <typename Tile>
 std::vector<LayoutKernels<typename Tile::Scalar>> kernels()
 {
   if (__builtin_cpu_supports("avx2"))
-    return {{&load_avx2<Tile>, &store_avx2<Tile>, "avx2"}};
+    return {{&load_avx2<Tile>, &store_avx2<Tile>, &fence_stores, "avx2"}};
   return {};
 }
 

@@ -149,6 +149,11 @@ struct Kernel
         S::store(p + r * ld + j * L, c[r][j]);
   }
 
+  // Where the size is known, GCC 12 warns about steps of this loop in paths that are never taken.
+#pragma GCC diagnostic push
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Waggressive-loop-optimizations"
+#endif
   /// c -= l u over `depth` columns of l and rows of u.
   template <int R, int C>
   static NEML2_LU_INLINE void update(V (&c)[R][C], const T * l, Size ldl, const T * u, Size ldu, int depth)
@@ -170,6 +175,7 @@ struct Kernel
       }
     }
   }
+#pragma GCC diagnostic pop
 
   /// c = l^-1 c for the unit lower triangle at l.
   template <int R, int C>
