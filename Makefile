@@ -47,10 +47,17 @@ $(VENV)/.tools: $(VENV)/.system pyproject.toml
 	  typing_extensions numpy tqdm rich platformdirs "pytest>=8" pytest-xdist hypothesis ruff clang-format matplotlib
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.tools $(NATIVE)
+# Written out in full: -C is unknown to the pip that Debian 12 puts into a virtual environment.
+SETTINGS := editable.rebuild=false build-dir=$(BUILD) $(addprefix cmake.define.NEML2_,TESTS=ON BENCHMARKS=ON WERROR=ON)
+
+# An editable installation knows the modules that there were: a new one asks for another.
+MODULES := $(VENV)/.modules
+$(shell mkdir -p $(VENV); find python -name '*.py' | LC_ALL=C sort >$(MODULES).new; \
+  cmp -s $(MODULES).new $(MODULES) && rm $(MODULES).new || mv $(MODULES).new $(MODULES))
+
+$(VENV)/.installed: $(VENV)/.tools $(NATIVE) $(MODULES)
 	@echo "building neml2 (log: build/build.log)"; mkdir -p build
-	@$(PY) -m pip install --no-build-isolation --no-deps -e . -C editable.rebuild=false -C build-dir=$(BUILD) \
-	  -C cmake.define.NEML2_TESTS=ON -C cmake.define.NEML2_BENCHMARKS=ON -C cmake.define.NEML2_WERROR=ON \
+	@$(PY) -m pip install --no-build-isolation --no-deps -e . $(foreach setting,$(SETTINGS),--config-settings=$(setting)) \
 	  -v >build/build.log 2>&1 || { tail -n 60 build/build.log; exit 1; }
 	@touch $@
 
