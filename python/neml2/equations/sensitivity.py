@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Derivatives of the solution of r(u; g) = 0 by the implicit function theorem, du/dg = -(dr/du)^-1 dr/dg.
 
-Exact for first derivatives under autograd and under torch.func.{jvp, vjp, jacfwd, jacrev, vmap}. Derivatives of
-derivatives are not: the Jacobian is taken as a constant.
+First and second derivatives are exact, under autograd and under torch.func.{jvp, vjp, jacfwd, jacrev, vmap}; third
+ones are not. Forward within forward mode is refused, since torch loses the outer tangent there.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def inverse_jacobian(residual: Residual, u: torch.Tensor, values: Sequence[torch
 
 
 class _Attach(torch.autograd.Function):
-    """(u, A^-1, r) -> u, with the derivative -A^-1 dr."""
+    """(u, A^-1, r) -> u, with the derivative du - A^-1 dr: that of a Newton step whose Jacobian is held fixed."""
 
     generate_vmap_rule = True
 
@@ -97,23 +97,37 @@ class _Attach(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, du: Any, d_inverse: Any, dr: torch.Tensor) -> torch.Tensor:
+        stack = torch._C._functorch.get_interpreter_stack() or []
+        if sum(level.key() == torch._C._functorch.TransformType.Jvp for level in stack) > 1:
+            raise NotImplementedError(
+                "second derivatives of an implicit update: torch cannot nest forward mode in forward mode here; "
+                "use reverse mode for one of the two, as in torch.func.jacfwd(torch.func.jacrev(f))"
+            )
         (inverse,) = ctx.saved_tensors
-        return -(inverse @ dr.unsqueeze(-1)).squeeze(-1)
+        step = -(inverse @ dr.unsqueeze(-1)).squeeze(-1)
+        return step if du is None else du + step
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple:  # type: ignore[override]
         (inverse,) = ctx.saved_tensors
-        return None, None, -(inverse.mT @ gradient.unsqueeze(-1)).squeeze(-1)
+        return gradient, None, -(inverse.mT @ gradient.unsqueeze(-1)).squeeze(-1)
+
+
+def _attach(residual: Residual, u: torch.Tensor, inverse: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """u with derivatives: each step at the solution makes one more order of them exact, as Newton's method would."""
+    for _ in range(2):
+        u = _Attach.apply(u, inverse, residual(u, values))
+    return u
 
 
 def solve_with_derivatives(problem: Problem, guess: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The solution (*batch, n) with its first derivatives with respect to the values."""
+    """The solution (*batch, n) with its derivatives with respect to the values."""
     residual = replace(problem.residual, swap=True)
     problem = replace(problem, residual=residual)
     u, inverse = _Solve.apply(problem, guess.detach(), *(value.detach() for value in values))
     if problem.parts:
         return _along_parts(problem, problem.parts, u, values)
-    return _Attach.apply(u, inverse, residual(u, values))
+    return _attach(residual, u, inverse, values)
 
 
 def _along_parts(problem: Problem, parts: list[Part], u: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -127,7 +141,7 @@ def _along_parts(problem: Problem, parts: list[Part], u: torch.Tensor, values: S
         rows = part_values(residual, problem.walk, values, batch, points, span, total[points])
         constants = [value.detach() for value in rows]
         inverse = inverse_jacobian(residual, part.u, constants)
-        total = total.index_copy(0, points, _Attach.apply(part.u, inverse, residual(part.u, rows)))
+        total = total.index_copy(0, points, _attach(residual, part.u, inverse, rows))
     return total.reshape(*batch, n)
 
 

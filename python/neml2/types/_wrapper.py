@@ -94,14 +94,10 @@ class TensorWrapper:
     def _check(self) -> None:
         shape, r, n, name = self.data.shape, self.base_ndim, self.sub_batch_ndim, type(self).__name__
         if r and shape[-r:] != self.BASE_SHAPE:
-            raise ValueError(
-                f"{name} needs trailing axes {self.BASE_SHAPE}, got data of shape {tuple(shape)}"
-            )
+            raise ValueError(f"{name} needs trailing axes {self.BASE_SHAPE}, got data of shape {tuple(shape)}")
         # A value without batch axes may carry any tag: it broadcasts over all sites.
         if n < 0 or 0 < len(shape) - r < n:
-            raise ValueError(
-                f"{name} of shape {tuple(shape)} has {len(shape) - r} batch axes, not sub_batch_ndim={n}"
-            )
+            raise ValueError(f"{name} of shape {tuple(shape)} has {len(shape) - r} batch axes, not sub_batch_ndim={n}")
 
     # Building results -----------------------------------------------------------------------------
 
@@ -211,9 +207,7 @@ class TensorWrapper:
         return f"{type(self).__name__}({self.data!r}{tag})"
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            f"the truth value of a {type(self).__name__} is not defined; select with neml2.types.where"
-        )
+        raise TypeError(f"the truth value of a {type(self).__name__} is not defined; select with neml2.types.where")
 
     # Arithmetic: elementwise on the storage -------------------------------------------------------
 
@@ -270,9 +264,7 @@ class PrimitiveTensor(TensorWrapper):
         return torch.get_default_dtype()
 
     @classmethod
-    def _new_full(
-        cls: type[P], batch: tuple[int, ...], make: Callable[..., torch.Tensor], kwargs: dict[str, Any]
-    ) -> P:
+    def _new_full(cls: type[P], batch: tuple[int, ...], make: Callable[..., torch.Tensor], kwargs: dict[str, Any]) -> P:
         n = kwargs.pop("sub_batch_ndim", 0)
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = cls._default_dtype()
@@ -325,9 +317,7 @@ class PrimitiveTensor(TensorWrapper):
             return cls._wrap(data.reshape(cls.BASE_SHAPE))
         scalar, like = type(typed[0]), typed[0].data
         values = [
-            c
-            if isinstance(c, TensorWrapper)
-            else scalar._wrap(torch.tensor(c, dtype=like.dtype, device=like.device))
+            c if isinstance(c, TensorWrapper) else scalar._wrap(torch.tensor(c, dtype=like.dtype, device=like.device))
             for c in components
         ]
         parts, n = aligned_all(values)

@@ -42,9 +42,7 @@ sinh = _elementwise(torch.sinh, "sinh", "Hyperbolic sine.")
 cosh = _elementwise(torch.cosh, "cosh", "Hyperbolic cosine.")
 tanh = _elementwise(torch.tanh, "tanh", "Hyperbolic tangent.")
 reciprocal = _elementwise(torch.reciprocal, "reciprocal", "One over the value.")
-heaviside = _elementwise(
-    lambda x: (torch.sign(x) + 1.0) / 2.0, "heaviside", "(sign(a) + 1)/2, one half at 0."
-)
+heaviside = _elementwise(lambda x: (torch.sign(x) + 1.0) / 2.0, "heaviside", "(sign(a) + 1)/2, one half at 0.")
 macaulay = _elementwise(
     lambda x: x * (torch.sign(x) + 1.0) / 2.0,
     "macaulay",

@@ -21,9 +21,7 @@ class R2(PrimitiveTensor):
     @classmethod
     def identity(cls, *, dtype: torch.dtype | None = None, device: Any = None) -> R2:
         """Unit tensor."""
-        return cls._wrap(
-            torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=dtype, device=device)
-        )
+        return cls._wrap(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=dtype, device=device))
 
     def __matmul__(self, other: Any) -> Any:
         """``R2 @ R2`` and ``R2 @ Vec``."""

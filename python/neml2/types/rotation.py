@@ -119,9 +119,7 @@ def drotate(a: Any, r: R2 | MRP) -> Tensor:
     """Derivative of `rotate` to the matrix, base shape ``(*base of a, 3, 3)``."""
     x, y, n = aligned(a, _matrix_of(r))
     base = len(a.BASE_SHAPE)
-    units = torch.tensor(
-        [[float(i == j) for j in range(9)] for i in range(9)], dtype=y.dtype, device=y.device
-    )
+    units = torch.tensor([[float(i == j) for j in range(9)] for i in range(9)], dtype=y.dtype, device=y.device)
     out = _rule(a)[1](x.unsqueeze(-base - 1), y.unsqueeze(-3), units.reshape(9, 3, 3))
     out = out.movedim(-base - 1, -1)
     return Tensor(out.reshape(*out.shape[:-1], 3, 3), base + 2, n)
@@ -133,9 +131,7 @@ def drotate_self(a: Any, r: R2 | MRP) -> Tensor:
     x, y, n = aligned(a, matrix)
     shape = a.BASE_SHAPE
     size, base = torch.Size(shape).numel(), len(shape)
-    units = torch.tensor(
-        [[float(i == j) for j in range(size)] for i in range(size)], dtype=y.dtype, device=y.device
-    )
+    units = torch.tensor([[float(i == j) for j in range(size)] for i in range(size)], dtype=y.dtype, device=y.device)
     out = _rule(a)[0](units.reshape(size, *shape), y.unsqueeze(-3)).movedim(-base - 1, -1)
     # The derivative does not depend on the value, but takes its batch shape.
     batch = torch.broadcast_shapes(x.shape[: x.ndim - base], y.shape[:-2])

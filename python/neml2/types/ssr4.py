@@ -19,15 +19,10 @@ class SSR4(PrimitiveTensor):
     BASE_SHAPE = (6, 6)
 
     @classmethod
-    def _blocks(
-        cls, diagonal: float, off: float, shear: float, dtype: torch.dtype | None, device: Any
-    ) -> SSR4:
+    def _blocks(cls, diagonal: float, off: float, shear: float, dtype: torch.dtype | None, device: Any) -> SSR4:
         """Cubic pattern: two values in the normal block, one on the shear diagonal."""
         rows = [
-            [
-                (diagonal if i == j else off) if i < 3 and j < 3 else (shear if i == j else 0.0)
-                for j in range(6)
-            ]
+            [(diagonal if i == j else off) if i < 3 and j < 3 else (shear if i == j else 0.0) for j in range(6)]
             for i in range(6)
         ]
         return cls._wrap(torch.tensor(rows, dtype=dtype, device=device))

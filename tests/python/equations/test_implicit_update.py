@@ -278,6 +278,36 @@ class TestDerivatives:
         torch.testing.assert_close(torch.func.vmap(torch.func.jacfwd(solve))(x), slope)
         assert torch.autograd.gradcheck(solve, x.requires_grad_(), check_forward_ad=True)
 
+    def test_second_derivative_in_closed_form(self, decay):
+        """x / (1 - k dt) twice with respect to k."""
+        state = decay_state(scalar(3.0, 5.0))
+
+        def solve(k):
+            return torch.func.functional_call(decay, {"decay.rate.weight_0": k}, (), state).data.sum()
+
+        k = torch.tensor(-2.0, dtype=F64, requires_grad=True)
+        expected = torch.tensor(2 * 8.0 * 0.1**2 / 1.2**3, dtype=F64)
+        forward, reverse = torch.func.jacfwd, torch.func.jacrev
+        for outer, inner in ((forward, reverse), (reverse, forward), (reverse, reverse)):
+            torch.testing.assert_close(outer(inner(solve))(k.detach()), expected, rtol=1e-12, atol=0)
+        with pytest.raises(NotImplementedError, match="use reverse mode for one of the two"):
+            forward(forward(solve))(k.detach())
+        (slope,) = torch.autograd.grad(solve(k), k, create_graph=True)
+        torch.testing.assert_close(torch.autograd.grad(slope, k)[0], expected, rtol=1e-12, atol=0)
+
+    def test_second_derivative_is_the_difference_of_tangents(self):
+        tight = ("Solvers/newton/abs_tol=1e-13", "Solvers/newton/rel_tol=1e-12")
+        perzyna = load(PERZYNA, *tight).get_model("model")
+        strain = ramp()[3]
+
+        def stress(x):
+            return perzyna.evaluate(perzyna_state(x))["stress"].data
+
+        tangent = torch.func.jacfwd(stress)
+        expected = self.central_difference(lambda x: tangent(x).flatten(), strain.unsqueeze(0))
+        second = torch.func.jacfwd(torch.func.jacrev(stress))(strain)
+        assert (second - expected.reshape(6, 6, 6)).abs().max() < 1e-6 * second.abs().max()
+
     def test_where_no_iteration_was_needed(self, decay):
         """The derivative does not care how the solution was found."""
         _, blocks = decay.jacobian(decay_state(scalar(0.0, 0.0)))
