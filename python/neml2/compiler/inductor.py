@@ -12,6 +12,7 @@ Left to itself, Inductor would see one loop per result, thousands of them, and s
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -185,6 +186,25 @@ def options(target: Target, scratch: Path) -> dict[str, Any]:
 
 def compile_kernel(kernel: Kernel, path: Path, target: Target, scratch: Path) -> None:
     """Write the AOT-Inductor archive of `kernel` to `path` (a `.pt2` file); intermediate files go to `scratch`."""
+    with _quiet(), patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=str(scratch)):
+        _compile(kernel, path, target, scratch)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch warns about its own deprecations and, built for CUDA, about the lack of a GPU."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _compile(kernel: Kernel, path: Path, target: Target, scratch: Path) -> None:
     import torch
     import torch._inductor
 
@@ -195,15 +215,13 @@ def compile_kernel(kernel: Kernel, path: Path, target: Target, scratch: Path) ->
     out = torch.ones(_EXAMPLE_BLOCKS, kernel.output_size or 1, target.lanes, device=device, dtype=dtype)
     arguments = (state,) if kernel.in_place else (state, out)
     blocks = torch.export.Dim("blocks", min=1, max=1 << 40)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns about its own deprecations
-        program = torch.export.export(
-            _module(kernel), arguments, dynamic_shapes=tuple({0: blocks} for _ in arguments), strict=False
+    program = torch.export.export(
+        _module(kernel), arguments, dynamic_shapes=tuple({0: blocks} for _ in arguments), strict=False
+    )
+    with _quick_strides():
+        torch._inductor.aoti_compile_and_package(
+            program, package_path=str(path), inductor_configs=options(target, scratch)
         )
-        with _quick_strides(), patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=str(scratch)):
-            torch._inductor.aoti_compile_and_package(
-                program, package_path=str(path), inductor_configs=options(target, scratch)
-            )
 
 
 def _module(kernel: Kernel) -> Any:

@@ -201,6 +201,13 @@ def test_classes() -> None:
     assert ConvergenceError.recoverable and not FatalError.recoverable
 
 
+def test_the_torch_of_the_build_is_the_torch_that_runs() -> None:
+    """Also where the distribution says 2.13.0 and the module 2.13.0+cu130."""
+    from neml2._torch_check import _installed_torch
+
+    assert _installed_torch() == torch.__version__
+
+
 def test_another_torch_is_refused() -> None:
     """The recorded version is changed in a process of its own; the extension must not even be opened."""
     script = (
