@@ -67,6 +67,7 @@ Model::Implementation::Implementation(const std::filesystem::path & path, const 
     : engine(read_metadata(path, solvers))
 {
   signature.dtype = metadata().dtype;
+  signature.follows_strides = engine.native();
   collect_variables();
   collect_parameters();
   collect_pairs();
