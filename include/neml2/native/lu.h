@@ -619,12 +619,29 @@ inline constexpr int largest_tiled = 32;
 
 namespace detail
 {
-/// solvers::lu on the arrays of this header.
+/// solvers::lu of any size, compiled once for all systems of a kernel.
+template <class V>
+struct AnySize
+{
+  using T = ScalarOf<V>;
+  using Kernel = solvers::lu::Kernel<T, width<V>, width<V>, 0>;
+
+  static __attribute__((noinline)) std::uint32_t factor(T * a, int stride, T * b, std::int32_t * rows, int n, int m)
+  {
+    return Kernel::factor(a, stride, b, rows, n, m);
+  }
+
+  static __attribute__((noinline)) void solve(const T * a, int stride, T * b, int n, int m)
+  {
+    Kernel::solve(a, stride, b, n, m);
+  }
+};
+
+/// The same on the arrays of this header.
 template <class V, int N, int M>
 struct Large
 {
   using T = ScalarOf<V>;
-  using Kernel = solvers::lu::Kernel<T, width<V>, width<V>, 0>;
   static constexpr int stride = Matrix<V, N>::length * width<V>;
 
   static NEML2_NATIVE_INLINE T * start(V & first) { return reinterpret_cast<T *>(&first); }
@@ -634,14 +651,14 @@ struct Large
   {
     done.start();
     T *const pa = start(a.data[0][0]), *const pb = start(b.data[0][0]);
-    const std::uint32_t singular = Kernel::factor(pa, stride, pb, &done.row[0][0], N, M);
-    Kernel::solve(pa, stride, pb, N, M);
+    const std::uint32_t singular = AnySize<V>::factor(pa, stride, pb, &done.row[0][0], N, M);
+    AnySize<V>::solve(pa, stride, pb, N, M);
     return singular;
   }
 
   static NEML2_NATIVE_INLINE void solve_again(Matrix<V, N> & a, Columns<V, N, M> & b)
   {
-    Kernel::solve(start(a.data[0][0]), stride, start(b.data[0][0]), N, M);
+    AnySize<V>::solve(start(a.data[0][0]), stride, start(b.data[0][0]), N, M);
   }
 };
 

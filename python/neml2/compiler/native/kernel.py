@@ -4,9 +4,11 @@
     tables        arguments, pairs and solver settings of the model, for its descriptor
     solve_<k>     one Newton loop for each nonlinear system, used by all functions
     Forward, Jacobian, Jvp    one body each: load the inputs, do the steps, store the results
+    forward_wide, forward_one_point, ...      the bodies in the two layouts of neml2/native/points.h
     entry         the only symbol that leaves the shared object
 
-Bodies are templates over the lane type; neml2/native/points.h calls them for one point or for many at a time.
+Bodies are templates over the lane type. The layouts can be compiled apart, side by side: NEML2_NATIVE_PART is 1 for
+everything but the wide layout, 2 for that, 0 for all in one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import prod
 
+from neml2.compiler.native import pieces
 from neml2.compiler.native.analysis import hoistable
 from neml2.compiler.native.printer import Printer
 from neml2.compiler.native.program import Argument, Assign, Function, Linear, Program, Solve
@@ -28,20 +31,19 @@ namespace neml2::native
 {{
 inline namespace NEML2_NATIVE_ISA
 {{
-namespace
-{{
 """
 
 _FOOTER = """\
-} // namespace
 } // namespace NEML2_NATIVE_ISA
 } // namespace neml2::native
 
+#if NEML2_NATIVE_PART != 2
 extern "C" __attribute__((visibility("default"))) const neml2_native_model *
 neml2_native_model_v1(int32_t abi)
 {
   return abi == NEML2_NATIVE_ABI ? &neml2::native::model : nullptr;
 }
+#endif
 """
 
 WIDE_FROM = 2
@@ -50,11 +52,17 @@ WIDE_FROM = 2
 
 def source(program: Program, scalar: str = "double") -> str:
     """The translation unit of `program` for `scalar` ("double" or "float")."""
-    parts = [_HEADER.format(name=program.name), "extern const neml2_native_model model;\n"]
+    functions = program.functions()
+    parts = [_HEADER.format(name=program.name)]
+    parts += [f"void {name}_wide(neml2_native_call &, const neml2_native_model &);" for name in functions]
+    parts += ["namespace\n{\n"]
     parts += [_solve(program, solve) for solve in program.solves]
-    parts += [_body(program, name, function) for name, function in program.functions().items()]
-    parts += [_entry(name, scalar) for name in program.functions()]
-    parts += [_tables(program, scalar), _FOOTER]
+    parts += [_body(program, name, function) for name, function in functions.items()]
+    parts += ["} // namespace\n", "#if NEML2_NATIVE_PART != 1"]
+    parts += [_layout(name, "wide", f"Wide<{scalar}>") for name in functions]
+    parts += ["#endif", "#if NEML2_NATIVE_PART != 2", "namespace\n{", "extern const neml2_native_model model;\n"]
+    parts += [_layout(name, "one_point", scalar) + _entry(name) for name in functions]
+    parts += [_tables(program, scalar), "} // namespace", "#endif", _FOOTER]
     return "\n".join(parts)
 
 
@@ -113,16 +121,17 @@ def _solve(program: Program, solve: Solve) -> str:
     loop = outer.inner(prefix="x")
     residual = loop.assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
     jacobian = loop.assignments((f"a({i}, {j})", n) for i, row in enumerate(solve.jacobian) for j, n in enumerate(row))
-    trial = ""
+    trial: list[str] = []
     if solve.settings.line_search:
-        lines = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
-        trial = _TRIAL.format(count=count, residual=_indent(lines, 4))
+        trial = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
+    code = pieces.split([hoisted, residual, jacobian, trial], lasting=1)
+    hoisted, residual, jacobian, trial = code.sections
     text = _SOLVE.format(
         name=f"{'attempt' if solve.settings.max_substepping else 'solve'}_{solve.number}",
         count=count,
         unknowns=", ".join(map(str, solve.unknowns)),
-        hoisted=_indent(hoisted, 2),
-        trial=trial,
+        hoisted=_indent([*code.declarations, *hoisted], 2),
+        trial=_TRIAL.format(count=count, residual=_indent(trial, 4)) if trial else "",
         residual=_indent(residual, 4),
         jacobian=_indent(jacobian, 4),
         argument="trial" if trial else "NoTrial{}",
@@ -202,16 +211,28 @@ def _body(program: Program, name: str, function: Function) -> str:
     for k, nodes in enumerate(function.derivatives):
         writer.store("derivatives", k, nodes, None)
     used = program.tangents + (sum(a.size for a in program.inputs) if name == "jvp" else 0)
-    return _BODY.format(title=name.title(), size=max(used, 1), lines=_indent(writer.lines, 4))
+    return _BODY.format(title=name.title(), size=max(used, 1), lines=_indent(writer.text(), 4))
 
 
 class _BodyWriter:
-    """The statements of one function."""
+    """The statements of one function: `lines`, and among them, by their places, sections of straight-line code."""
 
     def __init__(self, program: Program, place: dict[int, str], linearized: set[int]) -> None:
         self.program, self.graph, self.linearized = program, program.graph, linearized
         self.printer = Printer(program.graph, lambda c: place.get(c) or _state(c))
         self.lines: list[str] = []
+        self.sections: dict[int, list[str]] = {}  # before which of the lines
+
+    def straight(self, lines: list[str]) -> None:
+        self.sections.setdefault(len(self.lines), []).extend(lines)
+
+    def text(self) -> list[str]:
+        code = pieces.split(list(self.sections.values()))
+        sections = dict(zip(self.sections, code.sections, strict=True))
+        found = code.declarations
+        for k, line in enumerate([*self.lines, ""]):
+            found += [*sections.get(k, []), line]
+        return found[:-1]
 
     def load(self, function: Function, name: str) -> None:
         used = self._components(function)
@@ -238,7 +259,7 @@ class _BodyWriter:
         return components | self.graph.inputs_of(nodes)
 
     def assign(self, step: Assign) -> None:
-        self.lines += self.printer.assignments((_state(c), n) for c, n in step.stores)
+        self.straight(self.printer.assignments((_state(c), n) for c, n in step.stores))
 
     def solve(self, step: Solve) -> None:
         k, count = step.number, len(step.unknowns)
@@ -257,9 +278,8 @@ class _BodyWriter:
         k, count, columns = step.solve.number, len(step.right), len(step.right[0])
         self.lines.append(f"Columns<V, {count}, {columns}> b{k};")
         graph = self.graph
-        self.lines += self.printer.assignments(
-            (f"b{k}({i}, {j})", graph.neg(n)) for i, row in enumerate(step.right) for j, n in enumerate(row)
-        )
+        entries = ((f"b{k}({i}, {j})", graph.neg(n)) for i, row in enumerate(step.right) for j, n in enumerate(row))
+        self.straight(self.printer.assignments(entries))
         self.lines.append(f"native::solve(a{k}, b{k});")
 
     def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument | None) -> None:
@@ -270,7 +290,7 @@ class _BodyWriter:
         name = f"{array}{number}"
         self.lines += [f"if (group.call.{array}[{number}].data)", "{", f"  V {name}[{len(nodes)}];"]
         inner = self.printer.inner()
-        self.lines += ["  " + line for line in inner.assignments((f"{name}[{i}]", n) for i, n in enumerate(nodes))]
+        self.straight(inner.assignments((f"{name}[{i}]", n) for i, n in enumerate(nodes)))
         self.lines += [f"  {target}{name});", "}"]
 
     def _in_state(self, nodes: Sequence[int], argument: Argument) -> bool:
@@ -288,10 +308,17 @@ def _behind(graph: object, nodes: Iterable[int], components: set[int]) -> set[in
 # ---- descriptor ------------------------------------------------------------------------------------------------------
 
 
-def _entry(name: str, scalar: str) -> str:
+def _layout(name: str, layout: str, lanes: str) -> str:
+    return (
+        f"void\n{name}_{layout}(neml2_native_call & call, const neml2_native_model & model)\n{{\n"
+        f"  run_groups<{lanes}, {name.title()}>(call, model);\n}}\n"
+    )
+
+
+def _entry(name: str) -> str:
     return (
         f"int\nrun_{name}(neml2_native_call * call)\n{{\n"
-        f"  return run_points<{scalar}, Kind::{name}, {name.title()}>(call, model);\n}}\n"
+        f"  return run_points<Kind::{name}>(call, model, {name}_one_point, {name}_wide);\n}}\n"
     )
 
 
