@@ -156,6 +156,38 @@ NEML2_NATIVE_INLINE V invert(V pivot, MaskOf<V> & singular)
   return one / select<V>(usable, pivot, one);
 }
 
+/// Lane K of v in all lanes.
+template <int K, class V, int... L>
+NEML2_NATIVE_INLINE V spread(V v, std::integer_sequence<int, L...>)
+{
+  return __builtin_shufflevector(v, v, (L * 0 + K)...);
+}
+
+/// v with lane K from w.
+template <int K, class V, int... L>
+NEML2_NATIVE_INLINE V with_lane(V v, V w, std::integer_sequence<int, L...>)
+{
+  return __builtin_shufflevector(v, w, (L == K ? int(sizeof...(L)) + L : L)...);
+}
+
+template <int K, class V>
+NEML2_NATIVE_INLINE V spread(V v)
+{
+  if constexpr (width<V> == 1)
+    return v;
+  else
+    return spread<K>(v, std::make_integer_sequence<int, width<V>>{});
+}
+
+template <int K, class V>
+NEML2_NATIVE_INLINE V with_lane(V v, V w)
+{
+  if constexpr (width<V> == 1)
+    return w;
+  else
+    return with_lane<K>(v, w, std::make_integer_sequence<int, width<V>>{});
+}
+
 /// Wide lanes: panels of P = 4 columns; what is right of them is updated three rows at a time, from
 /// registers.
 template <class V, int N, int M>
@@ -563,22 +595,52 @@ struct OnePoint
         b.data[j][i] = T(0);
   }
 
+  /// Unknown K, and what it takes from those before it; the right-hand side x stays in registers.
+  template <int K>
+  static NEML2_NATIVE_INLINE void back_step(const Matrix<T, N> & a, V (&x)[vectors], V (&solution)[vectors])
+  {
+    const V value = spread<K % W>(x[K / W]) * splat<V>(a.data[K][K]);
+    solution[K / W] = with_lane<K % W>(solution[K / W], value);
+#pragma GCC unroll 4
+    for (int v = 0; v <= K / W; ++v) // rows from K on get what is not needed again
+      x[v] -= at(a.data[K], v) * value;
+  }
+
+  template <int... K>
+  static NEML2_NATIVE_INLINE void back_column(const Matrix<T, N> & a, T * b, std::integer_sequence<int, K...>)
+  {
+    V x[vectors], solution[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v)
+      x[v] = solution[v] = at(b, v);
+    (back_step<N - 1 - K>(a, x, solution), ...);
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v)
+      store<V>(b + v * W, solution[v]);
+  }
+
   static NEML2_NATIVE_INLINE void back_substitute(Matrix<T, N> & a, Columns<T, N, M> & b)
   {
 #pragma GCC unroll 1
     for (int j = 0; j < M; ++j)
-    {
-      T x[vectors * W];
-      __builtin_memcpy(x, b.data[j], sizeof(x));
+      if constexpr (vectors <= 4)
+        back_column(a, b.data[j], std::make_integer_sequence<int, N>{});
+      else
+        back_rolled(a, b.data[j]);
+  }
+
+  static NEML2_NATIVE_INLINE void back_rolled(const Matrix<T, N> & a, T * b)
+  {
+    T x[vectors * W];
+    __builtin_memcpy(x, b, sizeof(x));
 #pragma GCC unroll 1
-      for (int k = N - 1; k >= 0; --k)
-      {
-        const T value = x[k] * a.data[k][k];
-        const V broadcast = splat<V>(value);
-        for (int v = 0; v <= k / W; ++v) // rows from k on get what is not needed again
-          store<V>(x + v * W, at(x, v) - at(a.data[k], v) * broadcast);
-        b.data[j][k] = value;
-      }
+    for (int k = N - 1; k >= 0; --k)
+    {
+      const T value = x[k] * a.data[k][k];
+      const V broadcast = splat<V>(value);
+      for (int v = 0; v <= k / W; ++v)
+        store<V>(x + v * W, at(x, v) - at(a.data[k], v) * broadcast);
+      b[k] = value;
     }
   }
 
@@ -610,6 +672,88 @@ struct OnePoint
     }
     back_substitute(a, b);
   }
+};
+
+/// One system of no more unknowns than a vector has lanes: its columns, a vector each, stay in registers. Where
+/// a pivot is no good, OnePoint starts again from the matrix in memory.
+template <class T, int N, int M>
+struct InRegisters
+{
+  using Rows = OnePoint<T, N, M>;
+  using V = Wide<T>;
+  static constexpr bool possible = width<V> >= N && width<V> > 1 && N + M <= 24;
+
+  struct State
+  {
+    V a[N], b[M];
+    MaskOf<V> refused = mask<V>(false);
+    T pivot;
+  };
+
+  template <int K>
+  static NEML2_NATIVE_INLINE void eliminate(State & s)
+  {
+    const V column = s.a[K], below = Rows::without_first(column, K + 1), size = splat<V>(abs(s.pivot));
+    s.refused = either(s.refused, negate(both(MaskOf<V>(size >= splat<V>(smallest_pivot<T>)), finite(size))));
+    s.refused = either(s.refused, MaskOf<V>(abs(below) > size * splat<V>(T(solvers::lu_pivot_ratio))));
+    const T inverse = T(1) / s.pivot;
+    const V l = below * splat<V>(inverse);
+    if constexpr (K + 1 < N) // ahead of the rest, which does not wait for the next division
+      s.pivot = lane(s.a[K + 1], K + 1) - inverse * (lane(column, K + 1) * lane(s.a[K + 1], K));
+#pragma GCC unroll 16
+    for (int j = K + 1; j < N; ++j)
+      s.a[j] -= l * spread<K>(s.a[j]);
+#pragma GCC unroll 16
+    for (int j = 0; j < M; ++j)
+      s.b[j] -= l * spread<K>(s.b[j]);
+    s.a[K] = with_lane<K>(Rows::only_first(column, K) + l, splat<V>(inverse));
+  }
+
+  template <int K>
+  static NEML2_NATIVE_INLINE void substitute(const State & s, V & x, V & solution)
+  {
+    const V value = spread<K>(x * s.a[K]); // the diagonal holds inverses
+    solution = with_lane<K>(solution, value);
+    x -= s.a[K] * value;
+  }
+
+  template <int... K>
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                 Exchanges<T, N> & done, std::integer_sequence<int, K...>)
+  {
+    State s;
+#pragma GCC unroll 16
+    for (int j = 0; j < N; ++j)
+      s.a[j] = Rows::only_first(load<V>(a.data[j]), N);
+#pragma GCC unroll 16
+    for (int j = 0; j < M; ++j)
+      s.b[j] = Rows::only_first(load<V>(b.data[j]), N);
+    s.pivot = lane(s.a[0], 0);
+    (eliminate<K>(s), ...);
+    if (__builtin_expect(any<V>(s.refused), 0))
+      return Rows::solve(a, b, done);
+#pragma GCC unroll 16
+    for (int j = 0; j < M; ++j)
+    {
+      V solution = s.b[j];
+      (substitute<N - 1 - K>(s, s.b[j], solution), ...);
+      store<V>(b.data[j], solution);
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < N; ++j)
+      store<V>(a.data[j], s.a[j]);
+    return 0;
+  }
+
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<T, N> & a, Columns<T, N, M> & b, Exchanges<T, N> & done)
+  {
+    if constexpr (possible)
+      return solve(a, b, done, std::make_integer_sequence<int, N>{});
+    else
+      return Rows::solve(a, b, done);
+  }
+
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b) { Rows::solve_again(a, b); }
 };
 
 /// Above this size the matrix leaves the first-level cache, and solvers::lu, which goes through it less
@@ -664,7 +808,7 @@ struct Large
 
 /// How systems of this size are solved.
 template <class V, int N, int M>
-using Method = std::conditional_t<width<V> == 1, OnePoint<V, N, M>,
+using Method = std::conditional_t<width<V> == 1, InRegisters<V, N, M>,
                                   std::conditional_t<(N <= largest_tiled), Tiled<V, N, M>, Large<V, N, M>>>;
 } // namespace detail
 

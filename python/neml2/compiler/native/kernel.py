@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from math import prod
 
 from neml2.compiler.native import pieces
-from neml2.compiler.native.analysis import hoistable
+from neml2.compiler.native.analysis import dependent, hoistable, invertible
 from neml2.compiler.native.printer import Printer
 from neml2.compiler.native.program import Argument, Assign, Function, Linear, Program, Solve
 
@@ -115,7 +115,8 @@ _TRIAL = """\
 def _solve(program: Program, solve: Solve) -> str:
     graph, count = program.graph, len(solve.unknowns)
     place = {component: f"u[{i}]" for i, component in enumerate(solve.unknowns)}
-    outer = Printer(graph, lambda c: place.get(c) or _state(c), prefix="h")
+    inverted = invertible(graph)
+    outer = Printer(graph, lambda c: place.get(c) or _state(c), prefix="h", inverted=inverted)
     entries = [n for row in solve.jacobian for n in row]
     hoisted = outer.statements(hoistable(graph, [*solve.residual, *entries], solve.unknowns))
     loop = outer.inner(prefix="x")
@@ -219,7 +220,8 @@ class _BodyWriter:
 
     def __init__(self, program: Program, place: dict[int, str], linearized: set[int]) -> None:
         self.program, self.graph, self.linearized = program, program.graph, linearized
-        self.printer = Printer(program.graph, lambda c: place.get(c) or _state(c))
+        inverted = invertible(program.graph)
+        self.printer = Printer(program.graph, lambda c: place.get(c) or _state(c), inverted=inverted)
         self.lines: list[str] = []
         self.sections: dict[int, list[str]] = {}  # before which of the lines
 
@@ -269,10 +271,7 @@ class _BodyWriter:
             f"group.report({k}, solve_{k}<V>(group.solver({k}), s, a{k}, mask<V>(true), {linearize}));",
         ]
         # what was written about the guess does not hold for the solution
-        stale = self.program.graph
-        changed = _behind(stale, self.printer.names, set(step.unknowns))
-        self.printer.names = {n: name for n, name in self.printer.names.items() if n not in changed}
-        self.printer.prefix += "x"
+        self.printer.forget(dependent(self.graph, list(self.printer.names), step.unknowns))
 
     def linear(self, step: Linear) -> None:
         k, count, columns = step.solve.number, len(step.right), len(step.right[0])
@@ -297,12 +296,6 @@ class _BodyWriter:
         return all(
             self.graph.op[n] == "input" and self.graph.value[n] == argument.offset + i for i, n in enumerate(nodes)
         )
-
-
-def _behind(graph: object, nodes: Iterable[int], components: set[int]) -> set[int]:
-    from neml2.compiler.native.analysis import dependent
-
-    return dependent(graph, nodes, components)  # type: ignore[arg-type]
 
 
 # ---- descriptor ------------------------------------------------------------------------------------------------------
