@@ -3,7 +3,7 @@
  * A native kernel along a strain ramp, through its C boundary: what one update costs, by batch size and threads.
  *
  *     g++ -O2 -fopenmp -Iinclude benchmarks/native/ramp.cpp -ldl -o ramp
- *     ramp model_avx512.so [seconds for each line]
+ *     ramp model_avx512.so [seconds for each line [batch sizes]]
  *
  * `strain` (or the first SR2 input without a lag) grows linearly to (0.1, -0.05, -0.05) in 100 steps, `t` to an end time
  * spread over the batch from 1e-1 to 1e5 (a batch of one: 1e5); every input `x~1` is the last value of x. One update is
@@ -168,7 +168,7 @@ int
 main(int argc, char ** argv)
 {
   if (argc < 2)
-    return std::fprintf(stderr, "usage: ramp KERNEL.so [SECONDS]\n"), 2;
+    return std::fprintf(stderr, "usage: ramp KERNEL.so [SECONDS [BATCH...]]\n"), 2;
   void * library = dlopen(argv[1], RTLD_NOW);
   if (!library)
     return std::fprintf(stderr, "%s\n", dlerror()), 1;
@@ -180,7 +180,12 @@ main(int argc, char ** argv)
   std::printf("%s (%s): us per update of a point, and updates per second\n", model->name, model->isa);
   std::printf("%8s %8s %12s %12s %12s %12s %8s\n", "batch", "threads", "forward us", "per second", "tangent us",
               "per second", "failed");
-  for (const int64_t points : {1, 2, 4, 8, 16, 64, 256, 1024, 4096, 16384})
+  std::vector<int64_t> batches;
+  for (int i = 3; i < argc; ++i)
+    batches.push_back(std::atoll(argv[i]));
+  if (batches.empty())
+    batches = {1, 2, 4, 8, 16, 64, 256, 1024, 4096, 16384};
+  for (const int64_t points : batches)
     for (const int threads : {1, 2})
     {
       if (threads > 1 && points < 64)

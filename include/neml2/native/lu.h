@@ -539,30 +539,36 @@ struct OnePoint
   /// Steps k of the elimination whose diagonal is in vector number First of a column, and all after them.
   template <int First>
   static NEML2_NATIVE_INLINE void eliminate(Matrix<T, N> & a, Columns<T, N, M> & b, Exchanges<T, N> & done,
-                                            bool & singular)
+                                            T & pivot, bool & singular)
   {
     constexpr int end = (First + 1) * W < N ? (First + 1) * W : N;
 #pragma GCC unroll 1
     for (int k = First * W; k < end; ++k)
-      eliminate_column<First>(a, b, done, k, singular);
+      eliminate_column<First>(a, b, done, k, pivot, singular);
     if constexpr (end < N)
-      eliminate<First + 1>(a, b, done, singular);
+      eliminate<First + 1>(a, b, done, pivot, singular);
   }
 
+  /// `pivot` is that of column k, and then of the next one.
   template <int First>
   static NEML2_NATIVE_INLINE void eliminate_column(Matrix<T, N> & a, Columns<T, N, M> & b,
-                                                   Exchanges<T, N> & done, int k, bool & singular)
+                                                   Exchanges<T, N> & done, int k, T & pivot, bool & singular)
   {
     T * column = a.data[k];
-    const V limit = splat<V>(abs(column[k]) * T(solvers::lu_pivot_ratio));
+    const V limit = splat<V>(abs(pivot) * T(solvers::lu_pivot_ratio));
     MaskOf<V> exceeds = abs(without_first(at(column, First), k - First * W)) > limit;
 #pragma GCC unroll 4
     for (int v = First + 1; v < vectors; ++v)
       exceeds = either(exceeds, MaskOf<V>(abs(at(column, v)) > limit));
     if (__builtin_expect(any<V>(exceeds), 0))
+    {
       exchange(a, b, done, k);
-    const T inverse = invert<T>(column[k], singular);
+      pivot = column[k];
+    }
+    const T inverse = invert<T>(pivot, singular);
     const V broadcast = splat<V>(inverse);
+    if (k + 1 < N) // ahead of the rest, which does not wait for the next division
+      pivot = a(k + 1, k + 1) - inverse * (column[k + 1] * a(k, k + 1));
     V l[vectors];
     l[First] = without_first(at(column, First) * broadcast, k - First * W + 1);
     store<V>(column + First * W, only_first(at(column, First), k - First * W + 1) + l[First]);
@@ -652,7 +658,8 @@ struct OnePoint
       for (int i = N; i < vectors * W; ++i)
         a.data[j][i] = T(0);
     clear_padding(b);
-    eliminate<0>(a, b, done, singular);
+    T pivot = a(0, 0);
+    eliminate<0>(a, b, done, pivot, singular);
     back_substitute(a, b);
     return singular ? 1u : 0u;
   }

@@ -375,6 +375,14 @@ void run_groups(neml2_native_call & call, const neml2_native_model & model)
   }
 }
 
+/// From how many points on a kernel computes them side by side; measured, see benchmarks/native. The more unknowns, the
+/// better use one point makes of vectors along the rows of its Jacobian.
+template <class V>
+constexpr int wide_from(int unknowns)
+{
+  return width<V> < 8 || unknowns <= 12 ? 2 : unknowns <= 32 ? 3 : 4;
+}
+
 /// One layout of a kernel's function.
 using Layout = void (*)(neml2_native_call &, const neml2_native_model &);
 

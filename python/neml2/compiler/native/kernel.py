@@ -46,12 +46,10 @@ neml2_native_model_v1(int32_t abi)
 #endif
 """
 
-WIDE_FROM = 2
-"""Batches of fewer points are computed one point at a time, with vectors along the rows of the Jacobian."""
 
-
-def source(program: Program, scalar: str = "double") -> str:
-    """The translation unit of `program` for `scalar` ("double" or "float")."""
+def source(program: Program, scalar: str = "double", wide_from: int | None = None) -> str:
+    """The translation unit of `program` for `scalar` ("double" or "float"). Batches of fewer than `wide_from` points
+    are computed one point at a time, with vectors along the rows of the Jacobian; default: what was measured."""
     functions = program.functions()
     parts = [_HEADER.format(name=program.name)]
     parts += [f"void {name}_wide(neml2_native_call &, const neml2_native_model &);" for name in functions]
@@ -62,7 +60,7 @@ def source(program: Program, scalar: str = "double") -> str:
     parts += [_layout(name, "wide", f"Wide<{scalar}>") for name in functions]
     parts += ["#endif", "#if NEML2_NATIVE_PART != 2", "namespace\n{", "extern const neml2_native_model model;\n"]
     parts += [_layout(name, "one_point", scalar) + _entry(name) for name in functions]
-    parts += [_tables(program, scalar), "} // namespace", "#endif", _FOOTER]
+    parts += [_tables(program, scalar, wide_from), "} // namespace", "#endif", _FOOTER]
     return "\n".join(parts)
 
 
@@ -328,7 +326,7 @@ def number(value: float) -> str:
     return repr(float(value))
 
 
-def _tables(program: Program, scalar: str) -> str:
+def _tables(program: Program, scalar: str, wide_from: int | None) -> str:
     lines: list[str] = []
     groups = (("inputs", program.inputs), ("outputs", program.outputs))
     for group, arguments in groups:
@@ -346,9 +344,11 @@ def _tables(program: Program, scalar: str) -> str:
     functions = program.functions()
     pointers = [f"&run_{name}" if name in functions else "nullptr" for name in ("forward", "jacobian", "jvp")]
     counts = [len(program.inputs), program.parameters, len(program.outputs), len(program.pairs), len(program.solves)]
+    unknowns = max((len(s.unknowns) for s in program.solves), default=0)
+    first = f"wide_from<Wide<{scalar}>>({unknowns})" if wide_from is None else wide_from
     lines += [
         "const neml2_native_model model = {",
-        f"    NEML2_NATIVE_ABI, sizeof({scalar}), width<Wide<{scalar}>>, {WIDE_FROM}, {_quote(program.name)},",
+        f"    NEML2_NATIVE_ABI, sizeof({scalar}), width<Wide<{scalar}>>, {first}, {_quote(program.name)},",
         f"    NEML2_NATIVE_ISA_NAME, {', '.join(map(str, counts))}, 0, inputs, outputs, pairs, solvers,",
         f"    {', '.join(pointers)}}};",
     ]
