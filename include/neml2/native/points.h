@@ -375,8 +375,8 @@ void run_groups(neml2_native_call & call, const neml2_native_model & model)
   }
 }
 
-/// From how many points on a kernel computes them side by side; measured, see benchmarks/native. The more unknowns, the
-/// better use one point makes of vectors along the rows of its Jacobian.
+/// From how many points on a kernel computes them side by side; measured, see benchmarks/native. The more
+/// unknowns, the better use one point makes of vectors along the rows of its Jacobian.
 template <class V>
 constexpr int wide_from(int unknowns)
 {
