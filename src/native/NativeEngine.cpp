@@ -17,8 +17,8 @@ namespace neml2::aoti
 namespace
 {
 
-// What one operation of a point takes in wide lanes, and from how much work on another thread pays: measured, see
-// benchmarks/native/README.md.
+// What one operation of a point takes in wide lanes, and from how much work on another thread pays: measured,
+// see benchmarks/native/README.md.
 constexpr double nanoseconds_per_operation = 0.05;
 constexpr double worth_a_thread = 15000;
 constexpr std::int64_t past_cache_bytes = 4 << 20;
