@@ -130,7 +130,7 @@ def eager(model: str, points: int) -> Callable[[], None]:
                     base, _, lag = name.partition("~")
                     known = past[int(lag) - 1] if lag and len(past) >= int(lag) else now
                     zero = torch.zeros(points, *kind.BASE_SHAPE, dtype=torch.float64)
-                    inputs[name] = known.get(base) or kind(zero)
+                    inputs[name] = known[base] if base in known else kind(zero)
                 with torch.no_grad():
                     now |= source.evaluate(inputs)
             past = [now, *past[:1]]
