@@ -74,9 +74,11 @@ private:
 /// is used, so that the two can be moved together. Options in the stub's [Solvers] replace those of the package.
 /// @param[in] stub       input file written by neml2-compile
 /// @param[in] name       model in that file
-/// @param[in] scheduler  spreads batches over devices; none: everything runs on the CPU
+/// @param[in] scheduler  spreads batches over devices; none: everything runs on `device`
+/// @param[in] device     which of the packages to take, "cpu" or "cuda"; the present GPU is the one that runs it
 /// Throws FatalError.
 NEML2_EXPORT ModelHandle load_model(const std::filesystem::path & stub, const std::string & name,
-                                    std::shared_ptr<Scheduler> scheduler = nullptr);
+                                    std::shared_ptr<Scheduler> scheduler = nullptr,
+                                    const std::string & device = "cpu");
 
 } // namespace neml2::aoti
