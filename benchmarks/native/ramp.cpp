@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /**
- * A native kernel along a strain ramp, through its C boundary: what one update costs, by batch size and threads.
+ * A native kernel along a strain ramp, through its C boundary: what one update costs, by batch size and
+ * threads.
  *
  *     g++ -O2 -fopenmp -Iinclude benchmarks/native/ramp.cpp -ldl -o ramp
- *     ramp model_avx512.so [seconds for each line]
+ *     ramp model_avx512.so [seconds for each line [batch sizes]]
  *
- * `strain` (or the first SR2 input without a lag) grows linearly to (0.1, -0.05, -0.05) in 100 steps, `t` to an end time
- * spread over the batch from 1e-1 to 1e5 (a batch of one: 1e5); every input `x~1` is the last value of x. One update is
- * one call for one point. The kernel's status arrays are not asked for.
+ * `strain` (or the first SR2 input without a lag) grows linearly to (0.1, -0.05, -0.05) in 100 steps, `t` to
+ * an end time spread over the batch from 1e-1 to 1e5 (a batch of one: 1e5); every input `x~1` is the last
+ * value of x. One update is one call for one point. The kernel's status arrays are not asked for.
  */
 #include "neml2/native/Kernel.h"
 
@@ -38,14 +39,16 @@ public:
       for (int k = 0; k < model.n_outputs; ++k)
         _outputs[side].emplace_back(model.outputs[k].size * points, 0.0);
     for (int k = 0; k < model.n_pairs; ++k)
-      _blocks.emplace_back(model.outputs[model.pairs[k].output].size * model.inputs[model.pairs[k].input].size * points);
+      _blocks.emplace_back(model.outputs[model.pairs[k].output].size *
+                           model.inputs[model.pairs[k].input].size * points);
     for (int step = 0; step <= steps; ++step)
     {
       _strain.emplace_back(6 * points);
       _time.emplace_back(points);
       for (int64_t p = 0; p < points; ++p)
       {
-        const double x = double(step) / steps, end = points > 1 ? -1.0 + 6.0 * double(p) / double(points - 1) : 5.0;
+        const double x = double(step) / steps,
+                     end = points > 1 ? -1.0 + 6.0 * double(p) / double(points - 1) : 5.0;
         const double full[] = {0.1, -0.05, -0.05, 0, 0, 0};
         for (int c = 0; c < 6; ++c)
           _strain[step][6 * p + c] = x * full[c];
@@ -101,7 +104,8 @@ private:
             {_outputs[step % 2][k].data(), _model.outputs[k].size, _model.outputs[k].size, nullptr, nullptr});
     }
     for (auto & block : _blocks)
-      _results.push_back({block.data(), int64_t(block.size()) / _points, int64_t(block.size()) / _points, nullptr, nullptr});
+      _results.push_back(
+          {block.data(), int64_t(block.size()) / _points, int64_t(block.size()) / _points, nullptr, nullptr});
   }
 
   int64_t update(int step, bool tangent, int threads)
@@ -147,8 +151,7 @@ private:
   std::vector<neml2_native_array> _results;
 };
 
-double
-measure(Ramp & ramp, bool tangent, int threads, double seconds, int64_t & failed)
+double measure(Ramp & ramp, bool tangent, int threads, double seconds, int64_t & failed)
 {
   failed = ramp.run(tangent, threads);
   double best = 1e300, total = 0;
@@ -164,11 +167,10 @@ measure(Ramp & ramp, bool tangent, int threads, double seconds, int64_t & failed
 }
 } // namespace
 
-int
-main(int argc, char ** argv)
+int main(int argc, char ** argv)
 {
   if (argc < 2)
-    return std::fprintf(stderr, "usage: ramp KERNEL.so [SECONDS]\n"), 2;
+    return std::fprintf(stderr, "usage: ramp KERNEL.so [SECONDS [BATCH...]]\n"), 2;
   void * library = dlopen(argv[1], RTLD_NOW);
   if (!library)
     return std::fprintf(stderr, "%s\n", dlerror()), 1;
@@ -178,9 +180,14 @@ main(int argc, char ** argv)
     return std::fprintf(stderr, "%s: not a kernel in double precision\n", argv[1]), 1;
   const double seconds = argc > 2 ? std::atof(argv[2]) : 0.3;
   std::printf("%s (%s): us per update of a point, and updates per second\n", model->name, model->isa);
-  std::printf("%8s %8s %12s %12s %12s %12s %8s\n", "batch", "threads", "forward us", "per second", "tangent us",
-              "per second", "failed");
-  for (const int64_t points : {1, 2, 4, 8, 16, 64, 256, 1024, 4096, 16384})
+  std::printf("%8s %8s %12s %12s %12s %12s %8s\n", "batch", "threads", "forward us", "per second",
+              "tangent us", "per second", "failed");
+  std::vector<int64_t> batches;
+  for (int i = 3; i < argc; ++i)
+    batches.push_back(std::atoll(argv[i]));
+  if (batches.empty())
+    batches = {1, 2, 4, 8, 16, 64, 256, 1024, 4096, 16384};
+  for (const int64_t points : batches)
     for (const int threads : {1, 2})
     {
       if (threads > 1 && points < 64)
@@ -188,7 +195,8 @@ main(int argc, char ** argv)
       Ramp ramp(*model, points);
       int64_t failed = 0;
       const double forward = measure(ramp, false, threads, seconds, failed) / double(points);
-      const double tangent = model->jacobian ? measure(ramp, true, threads, seconds, failed) / double(points) : 0;
+      const double tangent =
+          model->jacobian ? measure(ramp, true, threads, seconds, failed) / double(points) : 0;
       std::printf("%8lld %8d %12.4f %12.3g %12.4f %12.3g %8lld\n", (long long)points, threads, forward * 1e6,
                   1 / forward, tangent * 1e6, tangent > 0 ? 1 / tangent : 0, (long long)failed);
       std::fflush(stdout);

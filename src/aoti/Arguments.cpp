@@ -132,10 +132,35 @@ contiguous_rows(const at::Tensor & tensor, std::size_t trailing)
   return true;
 }
 
+/// Strides of a tensor over the batch `common`.
+std::shared_ptr<const Strides>
+strides_of(const at::Tensor & tensor, std::size_t trailing, const Shape & common)
+{
+  auto strides = std::make_shared<Strides>();
+  const auto batch = batch_shape(tensor, trailing);
+  strides->batch.resize(common.size(), 0);
+  const auto lead = common.size() - batch.size();
+  for (std::size_t i = 0; i < batch.size(); i++)
+    strides->batch[lead + i] = batch[i] == 1 ? 0 : tensor.stride(static_cast<std::int64_t>(i));
+  if (contiguous_rows(tensor, trailing))
+    return strides;
+  strides->components.push_back(0);
+  for (auto axis = static_cast<std::int64_t>(batch.size()); axis < tensor.dim(); axis++)
+  {
+    Shape finer;
+    for (const auto place : strides->components)
+      for (std::int64_t i = 0; i < tensor.size(axis); i++)
+        finer.push_back(place + i * tensor.stride(axis));
+    strides->components = std::move(finer);
+  }
+  return strides;
+}
+
 } // namespace
 
 Argument
-as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components, const Shape & common)
+as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components, const Shape & common,
+        bool follows_strides)
 {
   const auto batch = batch_shape(tensor, trailing);
   Argument rows;
@@ -151,6 +176,12 @@ as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components
       rows.stride = stride;
       return rows;
     }
+  }
+  if (follows_strides && !tensor.is_neg())
+  {
+    rows.data = const_cast<void *>(tensor.const_data_ptr());
+    rows.strides = strides_of(tensor, trailing, common);
+    return rows;
   }
   Shape shape(common);
   shape.append(tensor.sizes().end() - static_cast<std::ptrdiff_t>(trailing), tensor.sizes().end());

@@ -3,6 +3,7 @@
 
 #include "aoti/NearMatch.h"
 #include "neml2/aoti/exceptions.h"
+#include "neml2/native/Kernel.h"
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Functions.h>
@@ -138,21 +139,29 @@ Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
                        " (the inputs and parameters are: " + quoted_list(known) + ")");
 }
 
+Argument
+Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const
+{
+  const bool follows = _signature.follows_strides && _batch.size() <= NEML2_NATIVE_MAX_BATCH_AXES;
+  return as_rows(tensor, trailing, components, _batch, follows);
+}
+
 void
 Call::bind()
 {
+  job.batch = _batch;
   job.points = 1;
   for (const auto extent : _batch)
     job.points *= extent;
   for (const auto & given : _given)
   {
-    job.sources.push_back(as_rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size, _batch));
+    job.sources.push_back(rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size));
     job.sources.back().range = given.slot->range;
   }
   std::int64_t place = 0;
   for (const auto & given : _tangents)
   {
-    job.tangents.push_back(as_rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size, _batch));
+    job.tangents.push_back(rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size));
     job.tangents.back().range = {place, given.slot->range.size};
     place += given.slot->range.size;
   }
@@ -190,8 +199,7 @@ Call::own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailin
     direct = direct && !shares(given);
   if (direct)
   {
-    const auto rows = as_rows(tensor, trailing.size(), 1, _batch);
-    direct = !rows.keep.defined();
+    direct = !rows(tensor, trailing.size(), 1).keep.defined();
   }
   if (direct)
     return tensor;
@@ -217,10 +225,10 @@ Call::add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_bat
     job.uniform_sinks.push_back({{data, count, {}, tensor}, sources.data(), count});
   else if (job.points > 0 && count > 0)
   {
-    auto rows = as_rows(tensor, trailing_axes, count, _batch);
-    rows.data = data;
-    rows.keep = tensor;
-    job.sinks.push_back({std::move(rows), sources.data(), count});
+    auto sink = rows(tensor, trailing_axes, count);
+    sink.data = data;
+    sink.keep = tensor;
+    job.sinks.push_back({std::move(sink), sources.data(), count});
   }
 }
 

@@ -34,6 +34,7 @@ struct Signature
   std::vector<Slot> inputs, outputs;
   c10::ScalarType dtype = c10::ScalarType::Double;
   c10::Device device = c10::kCPU;
+  bool follows_strides = false; ///< whether the engine reads and writes arrays of any strides in place
 };
 
 /// Collects and checks the arguments of one call.
@@ -92,6 +93,9 @@ private:
   [[noreturn]] void fail_names(const ValueMap & inputs) const;
 
   const Signature & _signature;
+  /// A tensor of the call as the engine sees it.
+  Argument rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const;
+
   Shape _batch;
   c10::SmallVector<Given, 8> _given;    ///< inputs, then parameters
   c10::SmallVector<Given, 4> _tangents;

@@ -27,6 +27,7 @@ struct Sink
 struct Job
 {
   std::int64_t points = 0;
+  at::IntArrayRef batch;                   ///< axes of the points
   c10::SmallVector<Argument, 8> sources;   ///< inputs and stored parameters
   c10::SmallVector<Argument, 4> tangents;  ///< their ranges are places in the tangent array
   std::int64_t tangent_size = 0;           ///< components of the tangent array

@@ -68,6 +68,7 @@ Model::Implementation::Implementation(const std::filesystem::path & path, const 
 {
   signature.dtype = metadata().dtype;
   signature.device = c10::Device(metadata().device);
+  signature.follows_strides = engine.native();
   collect_variables();
   collect_parameters();
   collect_pairs();

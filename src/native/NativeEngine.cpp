@@ -17,8 +17,9 @@ namespace neml2::aoti
 namespace
 {
 
-// Measured: what one operation of a point takes in wide lanes, and from how much work on another thread pays.
-constexpr double nanoseconds_per_operation = 0.04;
+// What one operation of a point takes in wide lanes, and from how much work on another thread pays: measured,
+// see benchmarks/native/README.md.
+constexpr double nanoseconds_per_operation = 0.05;
 constexpr double worth_a_thread = 15000;
 constexpr std::int64_t past_cache_bytes = 4 << 20;
 
@@ -134,6 +135,8 @@ public:
     }
     if (bytes > past_cache_bytes)
       _flags |= NEML2_NATIVE_PAST_CACHE;
+    if (_several_axes)
+      count_along_axes();
     if (!_job.sinks.empty() && _job.points > 0)
       evaluate_points();
     if (!_job.uniform_sinks.empty())
@@ -141,9 +144,37 @@ public:
   }
 
 private:
-  static neml2_native_array array(const Argument & rows, std::int64_t size)
+  neml2_native_array array(const Argument & rows, std::int64_t size)
   {
-    return {rows.data, size, rows.stride, nullptr, nullptr};
+    if (!rows.strides)
+      return {rows.data, size, rows.stride, nullptr, nullptr};
+    const auto & [batch, components] = *rows.strides;
+    _several_axes = _several_axes || batch.size() > 1;
+    const auto spread = std::find_if(batch.begin(), batch.end(), [](auto stride) { return stride != 0; });
+    return {rows.data, size, spread == batch.end() ? 0 : *spread, batch.data(),
+            components.empty() ? nullptr : components.data()};
+  }
+
+  /// Counts the points along the axes of the batch, where the strides of some array differ from axis to axis.
+  void count_along_axes()
+  {
+    _strides.reserve(_inputs.size() + _outputs.size() + _tangents.size() + _derivatives.size());
+    const auto spread = [this](auto & arrays)
+    {
+      for (auto & array : arrays)
+        if (!array.batch_strides)
+        {
+          auto & strides = _strides.emplace_back(_job.batch.size(), std::int64_t(0));
+          auto stride = array.stride;
+          for (auto axis = _job.batch.size(); axis-- > 0; stride *= _job.batch[axis])
+            strides[axis] = stride;
+          array.batch_strides = strides.data();
+        }
+    };
+    spread(_inputs);
+    spread(_outputs);
+    spread(_tangents);
+    spread(_derivatives);
   }
 
   /// The argument of the kernel that a sink belongs to.
@@ -171,6 +202,11 @@ private:
     c.begin = begin;
     c.end = end;
     c.flags = _flags;
+    if (_several_axes)
+    {
+      c.batch_axes = static_cast<std::int32_t>(_job.batch.size());
+      c.batch_sizes = _job.batch.data();
+    }
     c.inputs = _inputs.data();
     c.outputs = _outputs.data();
     c.tangents = _tangents.data();
@@ -253,6 +289,7 @@ private:
   /// Blocks that all points share, from the first point; of an empty batch, from zeros.
   void evaluate_uniform()
   {
+    _several_axes = false;
     std::fill(_outputs.begin(), _outputs.end(), neml2_native_array{});
     std::fill(_derivatives.begin(), _derivatives.end(), neml2_native_array{});
     for (const auto & sink : _job.uniform_sinks)
@@ -280,6 +317,8 @@ private:
   const Job & _job;
   int (*_function)(neml2_native_call *);
   std::int32_t _flags = NEML2_NATIVE_TRUSTED;
+  bool _several_axes = false;
+  std::vector<Shape> _strides; // of evenly spaced arrays, along the axes
   c10::SmallVector<neml2_native_array, 12> _inputs;
   c10::SmallVector<neml2_native_array, 8> _outputs, _tangents, _derivatives;
   std::mutex _guard;

@@ -107,12 +107,12 @@ NEML2_NATIVE_INLINE void store_part(ScalarOf<V> * p, V v)
 }
 
 template <class V, int N>
-NEML2_NATIVE_INLINE void load_tile(const ScalarOf<V> * p, Size stride, V * to)
+NEML2_NATIVE_INLINE void load_tile(const ScalarOf<V> * p, Size stride, int count, V * to)
 {
   V rows[width<V>];
 #pragma GCC unroll 16
   for (int l = 0; l < width<V>; ++l)
-    rows[l] = load_part<V, N>(p + l * stride);
+    rows[l] = load_part<V, N>(p + (l < count ? l : count - 1) * stride);
   transpose(rows);
 #pragma GCC unroll 16
   for (int c = 0; c < N; ++c)
@@ -120,7 +120,7 @@ NEML2_NATIVE_INLINE void load_tile(const ScalarOf<V> * p, Size stride, V * to)
 }
 
 template <class V, int N>
-NEML2_NATIVE_INLINE void store_tile(ScalarOf<V> * p, Size stride, const V * from)
+NEML2_NATIVE_INLINE void store_tile(ScalarOf<V> * p, Size stride, int count, const V * from)
 {
   V rows[width<V>];
 #pragma GCC unroll 16
@@ -129,7 +129,8 @@ NEML2_NATIVE_INLINE void store_tile(ScalarOf<V> * p, Size stride, const V * from
   transpose(rows);
 #pragma GCC unroll 16
   for (int l = 0; l < width<V>; ++l)
-    store_part<V, N>(p + l * stride, rows[l]);
+    if (l < count)
+      store_part<V, N>(p + l * stride, rows[l]);
 }
 
 /// Past the caches: whole vectors of a contiguous, aligned array. Pays for outputs that no cache will hold.
@@ -140,9 +141,9 @@ NEML2_NATIVE_INLINE void stream(ScalarOf<V> * p, const V * from)
   constexpr int W = width<V>;
 #pragma GCC unroll 1
   for (int c = 0; c + W <= C; c += W)
-    store_tile<V, W>(buffer + c, C, from + c);
+    store_tile<V, W>(buffer + c, C, W, from + c);
   if constexpr (C % W)
-    store_tile<V, C % W>(buffer + C / W * W, C, from + C / W * W);
+    store_tile<V, C % W>(buffer + C / W * W, C, W, from + C / W * W);
 #pragma GCC unroll 8
   for (int k = 0; k < C; ++k)
   {
@@ -170,20 +171,20 @@ NEML2_NATIVE_INLINE void load_rows(const Rows<const ScalarOf<V>> & rows, V * to)
     return;
   }
 #if NEML2_NATIVE_BYTES
-  else if (__builtin_expect(rows.count == W && !rows.points && !rows.components, 1))
+  else if (__builtin_expect(!rows.points && !rows.components, 1))
   {
     if (rows.stride == 0)
       for (int c = 0; c < C; ++c)
         to[c] = splat<V>(rows.data[c]);
-    else if (C == 1 && rows.stride == 1)
+    else if (C == 1 && rows.stride == 1 && rows.count == W)
       to[0] = load<V>(rows.data);
     else
     {
 #pragma GCC unroll 1
       for (int c = 0; c + W <= C; c += W)
-        detail::load_tile<V, W>(rows.data + c, rows.stride, to + c);
+        detail::load_tile<V, W>(rows.data + c, rows.stride, rows.count, to + c);
       if constexpr (C % W)
-        detail::load_tile<V, C % W>(rows.data + C / W * W, rows.stride, to + C / W * W);
+        detail::load_tile<V, C % W>(rows.data + C / W * W, rows.stride, rows.count, to + C / W * W);
     }
     return;
   }
@@ -206,19 +207,20 @@ NEML2_NATIVE_INLINE void store_rows(const Rows<ScalarOf<V>> & rows, const V * fr
     return;
   }
 #if NEML2_NATIVE_BYTES
-  else if (__builtin_expect(rows.count == W && !rows.points && !rows.components, 1))
+  else if (__builtin_expect(!rows.points && !rows.components, 1))
   {
-    if (past && rows.stride == C && reinterpret_cast<std::uintptr_t>(rows.data) % sizeof(V) == 0)
+    if (past && rows.count == W && rows.stride == C &&
+        reinterpret_cast<std::uintptr_t>(rows.data) % sizeof(V) == 0)
       detail::stream<V, C>(rows.data, from);
-    else if (C == 1 && rows.stride == 1)
+    else if (C == 1 && rows.stride == 1 && rows.count == W)
       store<V>(rows.data, from[0]);
     else
     {
 #pragma GCC unroll 1
       for (int c = 0; c + W <= C; c += W)
-        detail::store_tile<V, W>(rows.data + c, rows.stride, from + c);
+        detail::store_tile<V, W>(rows.data + c, rows.stride, rows.count, from + c);
       if constexpr (C % W)
-        detail::store_tile<V, C % W>(rows.data + C / W * W, rows.stride, from + C / W * W);
+        detail::store_tile<V, C % W>(rows.data + C / W * W, rows.stride, rows.count, from + C / W * W);
     }
     return;
   }

@@ -33,27 +33,20 @@ public:
   template <int C>
   NEML2_NATIVE_INLINE void load(const neml2_native_array * arrays, int k, V * to)
   {
-    const neml2_native_array & array = arrays[k];
-    if (__builtin_expect(!array.data, 0))
-    {
-      const double * value = arrays == call.inputs ? model.inputs[k].value : nullptr;
-      for (int c = 0; c < C; ++c)
-        to[c] = splat<V>(value ? T(value[c]) : T(0));
-      return;
-    }
-    std::int64_t starts[W];
-    load_rows<V, C>(rows<const T>(array, starts), to);
+    if constexpr (W == 1)
+      read<C>(arrays, k, to);
+    else
+      read_lanes<C>(arrays, k, to);
   }
 
   /// Stores the components of a result; nothing where the array is null.
   template <int C>
   NEML2_NATIVE_INLINE void store(const neml2_native_array * arrays, int k, const V * from)
   {
-    const neml2_native_array & array = arrays[k];
-    if (!array.data)
-      return;
-    std::int64_t starts[W];
-    store_rows<V, C>(rows<T>(array, starts), from, call.flags & NEML2_NATIVE_PAST_CACHE);
+    if constexpr (W == 1)
+      write<C>(arrays, k, from);
+    else
+      write_lanes<C>(arrays, k, from);
   }
 
   /// Settings of solver number k.
@@ -82,6 +75,44 @@ public:
   int count;
 
 private:
+  template <int C>
+  NEML2_NATIVE_INLINE void read(const neml2_native_array * arrays, int k, V * to)
+  {
+    const neml2_native_array & array = arrays[k];
+    if (__builtin_expect(!array.data, 0))
+    {
+      const double * value = arrays == call.inputs ? model.inputs[k].value : nullptr;
+      for (int c = 0; c < C; ++c)
+        to[c] = splat<V>(value ? T(value[c]) : T(0));
+      return;
+    }
+    std::int64_t starts[W];
+    load_rows<V, C>(rows<const T>(array, starts), to);
+  }
+
+  template <int C>
+  NEML2_NATIVE_INLINE void write(const neml2_native_array * arrays, int k, const V * from)
+  {
+    const neml2_native_array & array = arrays[k];
+    if (!array.data)
+      return;
+    std::int64_t starts[W];
+    store_rows<V, C>(rows<T>(array, starts), from, call.flags & NEML2_NATIVE_PAST_CACHE);
+  }
+
+  // Transpositions are long: one copy for each number of components, for all functions of a kernel.
+  template <int C>
+  __attribute__((noinline)) void read_lanes(const neml2_native_array * arrays, int k, V * to)
+  {
+    read<C>(arrays, k, to);
+  }
+
+  template <int C>
+  __attribute__((noinline)) void write_lanes(const neml2_native_array * arrays, int k, const V * from)
+  {
+    write<C>(arrays, k, from);
+  }
+
   template <class U>
   NEML2_NATIVE_INLINE Rows<U> rows(const neml2_native_array & array, std::int64_t * starts) const
   {
@@ -332,9 +363,32 @@ enum class Kind
   jvp
 };
 
-/// Runs Body::run<V>(group) for the points of a call: one at a time, or in wide lanes.
-template <class T, Kind kind, class Body>
-int run_points(neml2_native_call * call, const neml2_native_model & model)
+/// Body::run<V>(group) for the points of a call, in groups of the lanes of V.
+template <class V, class Body>
+void run_groups(neml2_native_call & call, const neml2_native_model & model)
+{
+  for (std::int64_t p = call.begin; p < call.end; p += width<V>)
+  {
+    const std::int64_t left = call.end - p;
+    Group<V> group(call, model, p, left < width<V> ? static_cast<int>(left) : width<V>);
+    Body::template run<V>(group);
+  }
+}
+
+/// From how many points on a kernel computes them side by side; measured, see benchmarks/native. The more
+/// unknowns, the better use one point makes of vectors along the rows of its Jacobian.
+template <class V>
+constexpr int wide_from(int unknowns)
+{
+  return width<V> < 8 || unknowns <= 12 ? 2 : unknowns <= 32 ? 3 : 4;
+}
+
+/// One layout of a kernel's function.
+using Layout = void (*)(neml2_native_call &, const neml2_native_model &);
+
+/// Runs a call: one point at a time, or in wide lanes.
+template <Kind kind>
+int run_points(neml2_native_call * call, const neml2_native_model & model, Layout one_point, Layout wide)
 {
   if (!call)
     return NEML2_NATIVE_BAD_CALL;
@@ -355,22 +409,7 @@ int run_points(neml2_native_call * call, const neml2_native_model & model)
       if (call->residual)
         call->residual[p] = 0;
     }
-  if (call->points < model.wide_from)
-    for (std::int64_t p = call->begin; p < call->end; ++p)
-    {
-      Group<T> group(*call, model, p, 1);
-      Body::template run<T>(group);
-    }
-  else
-  {
-    using V = Wide<T>;
-    for (std::int64_t p = call->begin; p < call->end; p += width<V>)
-    {
-      const std::int64_t left = call->end - p;
-      Group<V> group(*call, model, p, left < width<V> ? static_cast<int>(left) : width<V>);
-      Body::template run<V>(group);
-    }
-  }
+  (call->points < model.wide_from ? one_point : wide)(*call, model);
 #if NEML2_NATIVE_BYTES
   if (call->flags & NEML2_NATIVE_PAST_CACHE)
     _mm_sfence();

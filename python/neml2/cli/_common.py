@@ -41,7 +41,7 @@ def add_load(arguments: argparse.ArgumentParser) -> None:
 
 def add_overrides(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
-        "overrides", metavar="OVERRIDE", nargs="*", help="e.g. Models/elasticity/E:=210000 or nbatch=10"
+        "overrides", metavar="OVERRIDE", nargs="*", default=[], help="e.g. Models/elasticity/E:=210000 or nbatch=10"
     )
 
 
@@ -83,6 +83,16 @@ def require(source: InputFile, section: str, name: str) -> None:
     if name not in names:
         hint = suggestion(name, names) or f"; there are: {listing(names)}"
         raise UsageError(f"{source.path}: no [{section}/{name}]{hint}")
+
+
+def only(source: InputFile, section: str) -> str:
+    """The name of the only block of a section. Raises UsageError if there are several or none."""
+    from ..errors import listing
+
+    names = source.names(section)
+    if len(names) == 1:
+        return names[0]
+    raise UsageError(f"{source.path}: say which of [{section}] is meant; there are: {listing(names) or 'none'}")
 
 
 def set_numbers(device: str, dtype: str) -> tuple[Any, Any]:

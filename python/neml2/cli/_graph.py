@@ -102,7 +102,7 @@ class Drawing:
         """Draw a model that reads from `sources`; where its outputs come from."""
         if hasattr(model, "children_in_order"):
             return self._add_composed(model, sources, cluster)
-        if hasattr(model, "system"):
+        if hasattr(model, "equation_system"):
             return self._add_implicit(model, sources, cluster)
         if hasattr(model, "inner") and hasattr(model, "function"):
             return self._add_gradient(model, sources, cluster)
@@ -145,7 +145,7 @@ class Drawing:
 
     def _add_implicit(self, model: Any, sources: Mapping[str, Port], cluster: Cluster) -> dict[str, Port]:
         inside = self._cluster(cluster, model, "implicit")
-        unknowns, residuals = list(model.system.unknowns), list(model.system.residuals)
+        unknowns, residuals = list(model.equation_system.unknowns), list(model.equation_system.residuals)
         guesses = dict(sources)
         if model.predictor is not None:
             guesses.update(self._add(model.predictor, sources, inside))
@@ -153,7 +153,7 @@ class Drawing:
         inside.nodes.append(start)
         self._own[start.id] = "unknown"
         values = {**sources, **{name: Port(start.id, f"out_{name}") for name in unknowns}}
-        results = self._add(model.system.model, values, inside)
+        results = self._add(model.equation_system.model, values, inside)
         solver = type(model.solver).__name__
         end = self._add_piece(inside, "residual = 0", solver, residuals, unknowns, results, "solve")
         for name in unknowns:

@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "overrides",
         nargs="*",
+        default=[],
         metavar="OVERRIDE",
         help="changes to the input file: Section/block/option:=value",
     )

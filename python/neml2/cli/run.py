@@ -20,7 +20,9 @@ DESCRIPTION = "Run a driver of an input file. Exit status: 0 it succeeded, 1 it 
 def arguments() -> argparse.ArgumentParser:
     parser = common.parser(PROG, DESCRIPTION)
     common.add_file_arguments(parser)
-    parser.add_argument("driver", metavar="DRIVER", help="name of a block in [Drivers]")
+    parser.add_argument(
+        "driver", metavar="DRIVER", nargs="?", help="name of a block in [Drivers] (default: the only one)"
+    )
     common.add_overrides(parser)
     common.add_numbers(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
@@ -38,6 +40,9 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments()
     options = parser.parse_intermixed_args(argv)
+    if options.driver and "=" in options.driver:  # no driver, and the first override in its place
+        options.overrides.insert(0, options.driver)
+        options.driver = None
     if options.axes and not options.plot:
         parser.error("--axes needs --plot")
     return common.run(PROG, lambda: command(options))
@@ -47,6 +52,7 @@ def command(options: argparse.Namespace) -> int:
     warnings.formatwarning = lambda message, *_, **__: f"{PROG}: warning: {message}\n"
     source = common.load(options.file, options.overrides, options.load)
     device, dtype = common.set_numbers(options.device, options.dtype)
+    options.driver = options.driver or common.only(source, "Drivers")
     common.require(source, "Drivers", options.driver)
     if options.plot:
         check_plot(Path(options.plot))

@@ -245,7 +245,7 @@ class Builder:
             unknown.offset = guess.offset
         for variable in (*solve.givens.values(), *solve.unknowns.values()):
             self._as_input(variable)
-        system = solve.update.system
+        system = solve.update.equation_system
         values = {name: solve.unknowns.get(name) or solve.givens[name] for name in system.model.input_spec}
         outputs = self._evaluate(system.model, values)
         residual = [node for name in system.residuals for node in _flat(outputs[name][1])]

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Capture: a torch function of one material point becomes nodes of a point graph.
 
-The function is traced once with `make_fx` on small tensors of static shape (no batch axes). Nested `torch.func`
-transforms are resolved by that trace. What remains is a list of ATen operations, each given its scalar meaning by
-`neml2.compiler.aten`.
+The function is run once on small tensors of static shape (no batch axes), below everything that torch.func does: nested
+transforms are resolved by that run, and what they come down to is a list of ATen operations on plain tensors. Each
+operation is given its scalar meaning by `neml2.compiler.aten`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,15 +27,63 @@ class CaptureError(ValueError):
     """A function that has no point graph; says which operation or which habit of the function is at fault."""
 
 
-def trace(function: Callable[..., Sequence[torch.Tensor]], examples: Sequence[torch.Tensor]) -> torch.fx.GraphModule:
-    """The ATen graph of `function` at one material point."""
+@dataclass
+class Operation:
+    """One ATen operation of a trace; tensors, also those inside lists, stand for themselves."""
+
+    target: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+
+
+def trace(
+    function: Callable[..., Sequence[torch.Tensor]], examples: Sequence[torch.Tensor]
+) -> tuple[list[Operation], Sequence[torch.Tensor]]:
+    """The ATen operations of `function` at one material point, and the tensors it returns.
+
+    make_fx would do the same and bring in torch._inductor, whose import takes longer than compiling a small model.
+    """
     import torch
-    from torch.fx.experimental.proxy_tensor import make_fx
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    operations: list[Operation] = []
+    known = {id(x) for x in examples}
+
+    class Recorder(TorchDispatchMode):
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:  # or the first operation imports torch._dynamo to switch it off
+            return False
+
+        def __torch_dispatch__(self, target: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            with self:
+                result = target.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+            given = [id(x) for x in _tensors((args, kwargs))]
+            if torch.Tag.data_dependent_output in target.tags and not known.isdisjoint(given):
+                raise CaptureError("its values decide what it does, as in an if on a tensor")
+            result = target(*args, **kwargs)
+            known.update(id(x) for x in _tensors(result))
+            operations.append(Operation(target, args, kwargs, result))
+            return result
 
     # torch.func's own transforms write in place (a basis for jacfwd); functionalised, these are plain operations
-    graph = make_fx(torch.func.functionalize(function, remove="mutations_and_views"))(*examples)
-    graph.graph.eliminate_dead_code()
-    return graph
+    pure = torch.func.functionalize(function, remove="mutations_and_views")
+    with Recorder():
+        results = pure(*examples)
+    return operations, results
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    """The tensors in a value, a sequence or a mapping."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
+    return [x for part in inner for x in _tensors(part)]
 
 
 def capture(
@@ -50,55 +99,63 @@ def capture(
     that stand for its entries. Returns one array of nodes for each tensor the function returns. The values of the
     examples do not matter, as long as the function can be evaluated there.
     """
-    import torch
-
     try:
-        traced = trace(function, examples)
-    except (torch.fx.proxy.TraceError, RuntimeError) as error:
+        operations, results = trace(function, examples)
+    except (CaptureError, RuntimeError) as error:
         raise CaptureError(f"{where} cannot be captured as a graph: {str(error).splitlines()[0]}") from error
     exact, graph.exact = graph.exact, True
     try:
-        return _translate(graph, traced, components, where)
+        return _translate(graph, operations, dict(zip(map(id, examples), components, strict=True)), results, where)
     finally:
         graph.exact = exact
 
 
-def _translate(graph: PointGraph, traced: torch.fx.GraphModule, components: Sequence[Nodes], where: str) -> list[Nodes]:
-    """Give each operation of a traced function its scalar meaning."""
+def _translate(
+    graph: PointGraph,
+    operations: Sequence[Operation],
+    values: dict[int, Any],
+    results: Sequence[torch.Tensor],
+    where: str,
+) -> list[Nodes]:
+    """Give each operation of a trace its scalar meaning. `values`: of tensors, by their identity."""
     import torch
 
     scalars = aten.Scalars(graph)
-    values: dict[Any, Any] = {}
-    arguments = iter(components)
-    for node in traced.graph.nodes:
-        if node.op == "placeholder":
-            values[node] = next(arguments)
-        elif node.op == "get_attr":
-            constant = _attribute(traced, node.target).detach().cpu()
-            values[node] = scalars.nodes(
-                constant.numpy() if constant.dtype == torch.bool else constant.double().numpy()
-            )
-        elif node.op == "output":
-            results = torch.fx.node.map_arg(node.args[0], values.__getitem__)
-            return [scalars.map(lambda n: n, r) for r in results]
-        else:
-            args = torch.fx.node.map_arg(node.args, values.__getitem__)
-            kwargs = torch.fx.node.map_arg(node.kwargs, values.__getitem__)
-            values[node] = _call(scalars, node, args, kwargs, where)
-    raise CaptureError(f"{where} returned nothing")
+
+    def value_of(x: Any) -> Any:
+        if isinstance(x, torch.Tensor):
+            return values[id(x)] if id(x) in values else scalars.nodes(_constant(x))
+        if isinstance(x, (tuple, list)):
+            return type(x)(map(value_of, x))
+        return x
+
+    for operation in _needed(operations, results):
+        args, kwargs = value_of(operation.args), {k: value_of(x) for k, x in operation.kwargs.items()}
+        try:
+            value = aten.call(scalars, operation.target, args, kwargs)
+        except aten.Unsupported as error:
+            raise CaptureError(f"{where} uses {error}, which has no meaning in scalar operations") from error
+        several = isinstance(operation.result, (tuple, list))
+        pairs = zip(operation.result, value, strict=True) if several else [(operation.result, value)]
+        values.update((id(x), nodes) for x, nodes in pairs)
+    return [scalars.map(lambda n: n, value_of(x)) for x in results]
 
 
-def _call(scalars: aten.Scalars, node: Any, args: Any, kwargs: Any, where: str) -> Any:
-    try:
-        return aten.call(scalars, node.target, args, dict(kwargs))
-    except aten.Unsupported as error:
-        raise CaptureError(f"{where} uses {error}, which has no meaning in scalar operations") from error
+def _needed(operations: Sequence[Operation], results: Sequence[torch.Tensor]) -> list[Operation]:
+    """The operations behind `results`, in their order."""
+    wanted, kept = {id(x) for x in results}, []
+    for operation in reversed(operations):
+        if not wanted.isdisjoint(map(id, _tensors(operation.result))):
+            kept.append(operation)
+            wanted.update(map(id, _tensors((operation.args, operation.kwargs))))
+    return kept[::-1]
 
 
-def _attribute(module: Any, path: str) -> torch.Tensor:
-    for name in path.split("."):
-        module = getattr(module, name)
-    return module
+def _constant(x: torch.Tensor) -> Any:
+    import torch
+
+    x = x.detach().cpu()
+    return x.numpy() if x.dtype == torch.bool else x.double().numpy()
 
 
 def inputs(graph: PointGraph, offset: int, shape: Sequence[int]) -> Nodes:

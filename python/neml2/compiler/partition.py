@@ -94,7 +94,7 @@ class Sequence:
 
 def is_update(model: Any) -> bool:
     """Whether `model` is an implicit update (it brings a system and a solver)."""
-    return hasattr(model, "system") and hasattr(model, "solver")
+    return hasattr(model, "equation_system") and hasattr(model, "solver")
 
 
 def holds_update(model: Any) -> bool:
@@ -128,7 +128,7 @@ def _walk(model: Any, scope: Mapping[str, Variable], pieces: list[Piece]) -> dic
 
 def _walk_update(update: Any, scope: Mapping[str, Variable], pieces: list[Piece]) -> dict[str, Variable]:
     predicted = _walk(update.predictor, scope, pieces) if update.predictor is not None else {}
-    system = update.system
+    system = update.equation_system
     spec = system.model.input_spec
     guesses, unknowns = {}, {}
     for name in system.unknowns:

@@ -31,7 +31,7 @@ class ImplicitUpdate(Model):
     givens whose `x~1` becomes an input for this alone.
 
     Attributes:
-        system: the NonlinearSystem. solver: the Newton. predictor: a Model or None.
+        equation_system: the NonlinearSystem. solver: the Newton. predictor: a Model or None.
     """
 
     equation_system: NonlinearSystem = Reference("EquationSystems")
@@ -43,12 +43,11 @@ class ImplicitUpdate(Model):
     incremental_variables: list[str] = Option(list[str], default=())
 
     def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
-        self.system = self.equation_system
         self._check_options()
         predicted = self.predictor.output_spec if self.predictor is not None else {}
-        spec = self.system.model.input_spec
+        spec = self.equation_system.model.input_spec
         found: dict[str, type] = {
-            name: type_ for name, type_ in spec.items() if name in self.system.givens or name not in predicted
+            name: type_ for name, type_ in spec.items() if name in self.equation_system.givens or name not in predicted
         }
         for name, type_ in (self.predictor.input_spec if self.predictor is not None else {}).items():
             if found.setdefault(name, type_) is not type_:
@@ -56,18 +55,19 @@ class ImplicitUpdate(Model):
                 raise self.error(text, "predictor", InvalidModel)
         for name in self.incremental_variables:
             found.setdefault(f"{name}~1", spec[name])
-        self.providers = self.system.model.providers
+        self.providers = self.equation_system.model.providers
         if self.predictor is not None:
             self.providers += tuple(p for p in self.predictor.providers if p not in self.providers)
         inputs = [Variable(name, type_, name) for name, type_ in found.items()]
-        return inputs, [Variable(name, spec[name], name) for name in self.system.unknowns]
+        return inputs, [Variable(name, spec[name], name) for name in self.equation_system.unknowns]
 
     def _check_options(self) -> None:
+        system = self.equation_system
         if not isinstance(self.solver, Newton):
             kind = type(self.solver).__name__
             raise self.error(f"a {kind} solves no nonlinear system; expected Newton", "solver")
-        if len(self.system.groups) > 1:
-            text = f"system '{self.system.name}' has {len(self.system.groups)} groups of unknowns; DenseLU takes one"
+        if len(system.groups) > 1:
+            text = f"system '{system.name}' has {len(system.groups)} groups of unknowns; DenseLU takes one"
             raise self.error(text, "equation_system")
         for option in ("input_sensitivity_solver", "param_sensitivity_solver"):
             other = getattr(self, option)
@@ -76,15 +76,15 @@ class ImplicitUpdate(Model):
         if self.max_substepping_level < 0:
             raise self.error("must not be negative", "max_substepping_level")
         for name in self.incremental_variables:
-            if name not in self.system.givens:
-                hint = suggestion(name, self.system.givens) or f"; these are: {listing(self.system.givens)}"
-                text = f"'{name}' is not given to system '{self.system.name}'{hint}"
+            if name not in system.givens:
+                hint = suggestion(name, system.givens) or f"; these are: {listing(system.givens)}"
+                text = f"'{name}' is not given to system '{system.name}'{hint}"
                 raise self.error(text, "incremental_variables")
         if self.predictor is not None:
             self._check_predictor(self.predictor)
 
     def _check_predictor(self, predictor: Model) -> None:
-        spec = self.system.unknown_spec
+        spec = self.equation_system.unknown_spec
         for name in spec:
             type_ = predictor.output_spec.get(name, spec[name])
             if type_ is not spec[name]:
@@ -92,8 +92,8 @@ class ImplicitUpdate(Model):
                 raise self.error(text, "predictor", InvalidModel)
 
     def setup(self) -> None:
-        residual = self.system.model
-        self.add_child(residual, residual.name, "_residual_model")
+        residual = self.equation_system.model
+        self.add_child(residual, residual.name, f"{residual.name}_")
 
     # -- evaluating ------------------------------------------------------------------------------------------
 
@@ -106,15 +106,15 @@ class ImplicitUpdate(Model):
         if missing:
             raise MissingInput(f"{self!r} needs the input '{missing[0]}'; given are: {listing(state)}")
         predicted = self.predictor.evaluate(state) if self.predictor is not None else {}
-        guesses = [self._guess(name, predicted, state) for name in self.system.unknowns]
-        layout = Layout(self.system.unknowns, self.system.residuals, guesses)
-        givens = [name for name in self.input_spec if name in self.system.givens]
+        guesses = [self._guess(name, predicted, state) for name in self.equation_system.unknowns]
+        layout = Layout(self.equation_system.unknowns, self.equation_system.residuals, guesses)
+        givens = [name for name in self.input_spec if name in self.equation_system.givens]
         givens += [name for name in self._lags() if name not in givens]
         residual = Residual(
-            self.system.model,
+            self.equation_system.model,
             layout,
             [Slot(name, type(state[name]), state[name].sub_batch_ndim) for name in givens],
-            parameter_slots(self.system.model),
+            parameter_slots(self.equation_system.model),
         )
         values = [state[name].data for name in givens] + self._parameter_values(residual)
         dtype = common_dtype([*values, *(guess.data for guess in guesses)])
@@ -134,7 +134,7 @@ class ImplicitUpdate(Model):
         return f"{type(self).__name__} '{self.name}'" if self.name else type(self).__name__
 
     def _parameter_values(self, residual: Residual) -> list[torch.Tensor]:
-        values = dict(self.system.model.named_parameters())
+        values = dict(self.equation_system.model.named_parameters())
         return [values[slot.name] for slot in residual.parameters]
 
     def _lags(self) -> list[str]:
@@ -143,7 +143,7 @@ class ImplicitUpdate(Model):
     def _walk(self, givens: list[str]) -> Walk:
         if not self.max_substepping_level:
             return Walk()
-        unknowns = self.system.unknowns
+        unknowns = self.equation_system.unknowns
         forces = [
             (givens.index(name), givens.index(f"{name}~1"))
             for name in givens

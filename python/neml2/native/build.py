@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import subprocess
-from functools import cache
 from pathlib import Path
 
 from neml2.compiler import isa, kernel_cache
@@ -21,8 +18,7 @@ def library(program: Program, scalar: str = "double") -> host.Library:
     """
     text = kernel.source(program, scalar)
     level = isa.best()
-    made_from = (text, runtime_headers(), compiler_version(toolchain.compiler()), *toolchain.FLAGS, level)
-    name = f"{identifier(program.name)}_{kernel_cache.key(program.name, *made_from)}"
+    name = f"{identifier(program.name)}_{kernel_cache.key(program.name, *toolchain.made_from(text, level))}"
 
     def build(path: Path, scratch: Path) -> None:
         toolchain.build(text, path, level)
@@ -43,23 +39,3 @@ def identifier(name: str) -> str:
     """`name` with everything that no identifier of C or file name can hold replaced by underscores."""
     text = re.sub(r"\W", "_", name, flags=re.ASCII) or "_"
     return f"_{text}" if text[0].isdigit() else text
-
-
-@cache
-def runtime_headers() -> str:
-    """A hash of the headers that generated kernels include."""
-    folder = toolchain.include_folder() / "neml2"
-    found = hashlib.sha256()
-    for path in sorted([*folder.glob("native/*.h"), *folder.glob("solvers/detail/*.h")]):
-        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()
-
-
-@cache
-def compiler_version(compiler: str) -> str:
-    """What the compiler says it is. Raises BuildError where there is none."""
-    try:
-        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise toolchain.BuildError(f"no C++ compiler: '{compiler}' cannot be run; install g++ or set CXX") from error
-    return done.stdout

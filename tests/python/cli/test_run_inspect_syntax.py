@@ -112,8 +112,17 @@ class TestRun:
     def test_bad_usage(self, folder, arguments, words):
         assert_one_line(command("run", *arguments, cwd=folder), 2, *words)
 
-    def test_no_driver_given(self, folder):
-        assert command("run", "input.i", cwd=folder).returncode == 2
+    def test_no_file_given(self):
+        assert command("run").stderr.strip().endswith("the following arguments are required: FILE")
+
+    def test_the_only_driver_need_not_be_named(self, folder):
+        said = ("input.i: say which of [Drivers] is meant", "driver", "verification")
+        assert_one_line(command("run", "input.i", cwd=folder), 2, *said)
+        head, _, _ = INPUT.partition("  [verification]")
+        (folder / "input.i").write_text(head + "[]\n")
+        for override in ([], ["Models/elasticity/coefficients:='200e3 0.0'"]):
+            done = command("run", "input.i", *override, cwd=folder)
+            assert "driver: done, 20 steps" in done.stdout, done.stderr
 
     def test_plot(self, folder):
         axes = ("--axes", "strain:stress", "--axes", "time:stress")

@@ -253,6 +253,13 @@ class TestDerivatives:
         weight = dict(decay.named_parameters())["decay.rate.weight_0"]
         assert weight.grad.item() == pytest.approx(8.0 * 0.1 / 1.2**2, rel=1e-12)
 
+    @pytest.mark.parametrize("name", ["decay", "system", "solver"])
+    def test_the_name_of_the_block_qualifies_its_parameters(self, name):
+        text = DECAY.replace("[decay]", f"[{name}]").replace("model = 'decay'", f"model = '{name}'")
+        update = load(text).get_model("update")
+        qualifier = "solver_" if name == "solver" else name  # where the update has an attribute of that name
+        assert f"{qualifier}.rate.weight_0" in dict(update.named_parameters())
+
     def test_parameters_replaced_by_functional_call(self, decay):
         state = decay_state(scalar(3.0, 5.0))
         x = state["x~1"].data

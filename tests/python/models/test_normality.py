@@ -192,6 +192,6 @@ def test_any_explicit_model_may_be_differentiated():
 
 def test_a_model_that_solves_a_system_is_a_type_error():
     inner = model().inner
-    inner.children_in_order[0].system = None
+    inner.children_in_order[0].equation_system = None
     with pytest.raises(TypeError, match=r"solves a system of equations"):
         Normality(model=inner, function="yield_function", **{"from": ["M"], "to": ["N"]})

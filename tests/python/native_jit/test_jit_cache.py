@@ -102,9 +102,9 @@ def test_what_shapes_the_code_shapes_the_name(monkeypatch):
     build.library(program, "float")
     monkeypatch.setattr(toolchain, "FLAGS", (*toolchain.FLAGS, "-O3"))
     build.library(program)
-    monkeypatch.setattr(build, "runtime_headers", lambda: "others")
+    monkeypatch.setattr(toolchain, "runtime_headers", lambda: "others")
     build.library(program)
-    monkeypatch.setattr(build, "compiler_version", lambda _: "another")
+    monkeypatch.setattr(toolchain, "compiler_version", lambda _: "another")
     build.library(program)
     assert len(set(names)) == 5
 

@@ -33,6 +33,16 @@ def hoistable(graph: PointGraph, outputs: Iterable[int], components: Collection[
     return sorted(n for n in fixed if graph.op[n] not in LEAVES)
 
 
+def invertible(graph: PointGraph) -> set[int]:
+    """Divisors whose inverse is worth having: of several quotients, or constant and far from overflow."""
+    divisors = Counter(a[1] for op, a in zip(graph.op, graph.args, strict=True) if op == "div")
+    return {d for d, count in divisors.items() if (_moderate(graph, d) if graph.op[d] == "const" else count > 1)}
+
+
+def _moderate(graph: PointGraph, node: int) -> bool:
+    return 1e-30 < abs(float(graph.value[node])) < 1e30  # type: ignore[arg-type]
+
+
 def operations(graph: PointGraph, outputs: Iterable[int]) -> Counter[str]:
     """How many of each operation stand behind `outputs`."""
     return Counter(graph.op[n] for n in graph.reachable(outputs) if graph.op[n] not in LEAVES)

@@ -4,9 +4,11 @@
     tables        arguments, pairs and solver settings of the model, for its descriptor
     solve_<k>     one Newton loop for each nonlinear system, used by all functions
     Forward, Jacobian, Jvp    one body each: load the inputs, do the steps, store the results
+    forward_wide, forward_one_point, ...      the bodies in the two layouts of neml2/native/points.h
     entry         the only symbol that leaves the shared object
 
-Bodies are templates over the lane type; neml2/native/points.h calls them for one point or for many at a time.
+Bodies are templates over the lane type. The layouts can be compiled apart, side by side: NEML2_NATIVE_PART is 1 for
+everything but the wide layout, 2 for that, 0 for all in one.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import prod
 
-from neml2.compiler.native.analysis import hoistable
+from neml2.compiler.native import pieces
+from neml2.compiler.native.analysis import dependent, hoistable, invertible
 from neml2.compiler.native.printer import Printer
 from neml2.compiler.native.program import Argument, Assign, Function, Linear, Program, Solve
 
@@ -28,33 +31,36 @@ namespace neml2::native
 {{
 inline namespace NEML2_NATIVE_ISA
 {{
-namespace
-{{
 """
 
 _FOOTER = """\
-} // namespace
 } // namespace NEML2_NATIVE_ISA
 } // namespace neml2::native
 
+#if NEML2_NATIVE_PART != 2
 extern "C" __attribute__((visibility("default"))) const neml2_native_model *
 neml2_native_model_v1(int32_t abi)
 {
   return abi == NEML2_NATIVE_ABI ? &neml2::native::model : nullptr;
 }
+#endif
 """
 
-WIDE_FROM = 2
-"""Batches of fewer points are computed one point at a time, with vectors along the rows of the Jacobian."""
 
-
-def source(program: Program, scalar: str = "double") -> str:
-    """The translation unit of `program` for `scalar` ("double" or "float")."""
-    parts = [_HEADER.format(name=program.name), "extern const neml2_native_model model;\n"]
+def source(program: Program, scalar: str = "double", wide_from: int | None = None) -> str:
+    """The translation unit of `program` for `scalar` ("double" or "float"). Batches of fewer than `wide_from` points
+    are computed one point at a time, with vectors along the rows of the Jacobian; default: what was measured."""
+    functions = program.functions()
+    parts = [_HEADER.format(name=program.name)]
+    parts += [f"void {name}_wide(neml2_native_call &, const neml2_native_model &);" for name in functions]
+    parts += ["namespace\n{\n"]
     parts += [_solve(program, solve) for solve in program.solves]
-    parts += [_body(program, name, function) for name, function in program.functions().items()]
-    parts += [_entry(name, scalar) for name in program.functions()]
-    parts += [_tables(program, scalar), _FOOTER]
+    parts += [_body(program, name, function) for name, function in functions.items()]
+    parts += ["} // namespace\n", "#if NEML2_NATIVE_PART != 1"]
+    parts += [_layout(name, "wide", f"Wide<{scalar}>") for name in functions]
+    parts += ["#endif", "#if NEML2_NATIVE_PART != 2", "namespace\n{", "extern const neml2_native_model model;\n"]
+    parts += [_layout(name, "one_point", scalar) + _entry(name) for name in functions]
+    parts += [_tables(program, scalar, wide_from), "} // namespace", "#endif", _FOOTER]
     return "\n".join(parts)
 
 
@@ -107,22 +113,24 @@ _TRIAL = """\
 def _solve(program: Program, solve: Solve) -> str:
     graph, count = program.graph, len(solve.unknowns)
     place = {component: f"u[{i}]" for i, component in enumerate(solve.unknowns)}
-    outer = Printer(graph, lambda c: place.get(c) or _state(c), prefix="h")
+    inverted = invertible(graph)
+    outer = Printer(graph, lambda c: place.get(c) or _state(c), prefix="h", inverted=inverted)
     entries = [n for row in solve.jacobian for n in row]
     hoisted = outer.statements(hoistable(graph, [*solve.residual, *entries], solve.unknowns))
     loop = outer.inner(prefix="x")
     residual = loop.assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
     jacobian = loop.assignments((f"a({i}, {j})", n) for i, row in enumerate(solve.jacobian) for j, n in enumerate(row))
-    trial = ""
+    trial: list[str] = []
     if solve.settings.line_search:
-        lines = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
-        trial = _TRIAL.format(count=count, residual=_indent(lines, 4))
+        trial = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
+    code = pieces.split([hoisted, residual, jacobian, trial], lasting=1)
+    hoisted, residual, jacobian, trial = code.sections
     text = _SOLVE.format(
         name=f"{'attempt' if solve.settings.max_substepping else 'solve'}_{solve.number}",
         count=count,
         unknowns=", ".join(map(str, solve.unknowns)),
-        hoisted=_indent(hoisted, 2),
-        trial=trial,
+        hoisted=_indent([*code.declarations, *hoisted], 2),
+        trial=_TRIAL.format(count=count, residual=_indent(trial, 4)) if trial else "",
         residual=_indent(residual, 4),
         jacobian=_indent(jacobian, 4),
         argument="trial" if trial else "NoTrial{}",
@@ -202,16 +210,29 @@ def _body(program: Program, name: str, function: Function) -> str:
     for k, nodes in enumerate(function.derivatives):
         writer.store("derivatives", k, nodes, None)
     used = program.tangents + (sum(a.size for a in program.inputs) if name == "jvp" else 0)
-    return _BODY.format(title=name.title(), size=max(used, 1), lines=_indent(writer.lines, 4))
+    return _BODY.format(title=name.title(), size=max(used, 1), lines=_indent(writer.text(), 4))
 
 
 class _BodyWriter:
-    """The statements of one function."""
+    """The statements of one function: `lines`, and among them, by their places, sections of straight-line code."""
 
     def __init__(self, program: Program, place: dict[int, str], linearized: set[int]) -> None:
         self.program, self.graph, self.linearized = program, program.graph, linearized
-        self.printer = Printer(program.graph, lambda c: place.get(c) or _state(c))
+        inverted = invertible(program.graph)
+        self.printer = Printer(program.graph, lambda c: place.get(c) or _state(c), inverted=inverted)
         self.lines: list[str] = []
+        self.sections: dict[int, list[str]] = {}  # before which of the lines
+
+    def straight(self, lines: list[str]) -> None:
+        self.sections.setdefault(len(self.lines), []).extend(lines)
+
+    def text(self) -> list[str]:
+        code = pieces.split(list(self.sections.values()))
+        sections = dict(zip(self.sections, code.sections, strict=True))
+        found = code.declarations
+        for k, line in enumerate([*self.lines, ""]):
+            found += [*sections.get(k, []), line]
+        return found[:-1]
 
     def load(self, function: Function, name: str) -> None:
         used = self._components(function)
@@ -238,7 +259,7 @@ class _BodyWriter:
         return components | self.graph.inputs_of(nodes)
 
     def assign(self, step: Assign) -> None:
-        self.lines += self.printer.assignments((_state(c), n) for c, n in step.stores)
+        self.straight(self.printer.assignments((_state(c), n) for c, n in step.stores))
 
     def solve(self, step: Solve) -> None:
         k, count = step.number, len(step.unknowns)
@@ -248,18 +269,14 @@ class _BodyWriter:
             f"group.report({k}, solve_{k}<V>(group.solver({k}), s, a{k}, mask<V>(true), {linearize}));",
         ]
         # what was written about the guess does not hold for the solution
-        stale = self.program.graph
-        changed = _behind(stale, self.printer.names, set(step.unknowns))
-        self.printer.names = {n: name for n, name in self.printer.names.items() if n not in changed}
-        self.printer.prefix += "x"
+        self.printer.forget(dependent(self.graph, list(self.printer.names), step.unknowns))
 
     def linear(self, step: Linear) -> None:
         k, count, columns = step.solve.number, len(step.right), len(step.right[0])
         self.lines.append(f"Columns<V, {count}, {columns}> b{k};")
         graph = self.graph
-        self.lines += self.printer.assignments(
-            (f"b{k}({i}, {j})", graph.neg(n)) for i, row in enumerate(step.right) for j, n in enumerate(row)
-        )
+        entries = ((f"b{k}({i}, {j})", graph.neg(n)) for i, row in enumerate(step.right) for j, n in enumerate(row))
+        self.straight(self.printer.assignments(entries))
         self.lines.append(f"native::solve(a{k}, b{k});")
 
     def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument | None) -> None:
@@ -270,7 +287,7 @@ class _BodyWriter:
         name = f"{array}{number}"
         self.lines += [f"if (group.call.{array}[{number}].data)", "{", f"  V {name}[{len(nodes)}];"]
         inner = self.printer.inner()
-        self.lines += ["  " + line for line in inner.assignments((f"{name}[{i}]", n) for i, n in enumerate(nodes))]
+        self.straight(inner.assignments((f"{name}[{i}]", n) for i, n in enumerate(nodes)))
         self.lines += [f"  {target}{name});", "}"]
 
     def _in_state(self, nodes: Sequence[int], argument: Argument) -> bool:
@@ -279,19 +296,20 @@ class _BodyWriter:
         )
 
 
-def _behind(graph: object, nodes: Iterable[int], components: set[int]) -> set[int]:
-    from neml2.compiler.native.analysis import dependent
-
-    return dependent(graph, nodes, components)  # type: ignore[arg-type]
-
-
 # ---- descriptor ------------------------------------------------------------------------------------------------------
 
 
-def _entry(name: str, scalar: str) -> str:
+def _layout(name: str, layout: str, lanes: str) -> str:
+    return (
+        f"void\n{name}_{layout}(neml2_native_call & call, const neml2_native_model & model)\n{{\n"
+        f"  run_groups<{lanes}, {name.title()}>(call, model);\n}}\n"
+    )
+
+
+def _entry(name: str) -> str:
     return (
         f"int\nrun_{name}(neml2_native_call * call)\n{{\n"
-        f"  return run_points<{scalar}, Kind::{name}, {name.title()}>(call, model);\n}}\n"
+        f"  return run_points<Kind::{name}>(call, model, {name}_one_point, {name}_wide);\n}}\n"
     )
 
 
@@ -308,7 +326,7 @@ def number(value: float) -> str:
     return repr(float(value))
 
 
-def _tables(program: Program, scalar: str) -> str:
+def _tables(program: Program, scalar: str, wide_from: int | None) -> str:
     lines: list[str] = []
     groups = (("inputs", program.inputs), ("outputs", program.outputs))
     for group, arguments in groups:
@@ -326,9 +344,11 @@ def _tables(program: Program, scalar: str) -> str:
     functions = program.functions()
     pointers = [f"&run_{name}" if name in functions else "nullptr" for name in ("forward", "jacobian", "jvp")]
     counts = [len(program.inputs), program.parameters, len(program.outputs), len(program.pairs), len(program.solves)]
+    unknowns = max((len(s.unknowns) for s in program.solves), default=0)
+    first = f"wide_from<Wide<{scalar}>>({unknowns})" if wide_from is None else wide_from
     lines += [
         "const neml2_native_model model = {",
-        f"    NEML2_NATIVE_ABI, sizeof({scalar}), width<Wide<{scalar}>>, {WIDE_FROM}, {_quote(program.name)},",
+        f"    NEML2_NATIVE_ABI, sizeof({scalar}), width<Wide<{scalar}>>, {first}, {_quote(program.name)},",
         f"    NEML2_NATIVE_ISA_NAME, {', '.join(map(str, counts))}, 0, inputs, outputs, pairs, solvers,",
         f"    {', '.join(pointers)}}};",
     ]

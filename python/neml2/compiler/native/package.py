@@ -12,7 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from neml2.compiler import isa, package
+from neml2.compiler import isa, kernel_cache, package
 from neml2.compiler.native import kernel, toolchain
 from neml2.compiler.native.program import Linear, Program, Solve
 from neml2.compiler.plan import SCHEMA, Plan
@@ -68,12 +68,22 @@ def write(
 
 def _build_all(text: str, files: dict[str, str], folder: Path, jobs: int, progress: package.Progress) -> None:
     start = perf_counter()
-    with ThreadPoolExecutor(max(min(jobs, len(files)), 1)) as pool:
-        running = {file: pool.submit(toolchain.build, text, folder / file, level) for level, file in files.items()}
+    with ThreadPoolExecutor(max(min(jobs // 2, len(files)), 1)) as pool:  # a build takes two processes
+        running = {file: pool.submit(_build, text, folder / file, level) for level, file in files.items()}
         for done, (file, future) in enumerate(running.items()):
             progress(file, done, len(files), perf_counter() - start)
             future.result()
     progress("", len(files), len(files), perf_counter() - start)
+
+
+def _build(text: str, target: Path, level: str) -> None:
+    """The shared object of `text`, from the cache of kernels if it is there."""
+    name = f"native_{kernel_cache.key(*toolchain.made_from(text, level))}"
+
+    def build(path: Path, scratch: Path) -> None:
+        toolchain.build(text, path, level)
+
+    target.write_bytes(kernel_cache.fetch(name, build, suffix=".so", what=target.stem))
 
 
 def _segment(full: dict[str, Any]) -> dict[str, Any]:

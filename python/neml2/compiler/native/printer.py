@@ -8,8 +8,8 @@ A node is written once in the scope of a printer, after its operands, as a const
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from neml2.compiler.pointgraph import OPERATIONS, PointGraph
 
@@ -70,12 +70,24 @@ class Printer:
     dialect: Dialect = LANES
     prefix: str = "x"
     names: dict[int, str] = field(default_factory=dict)  # nodes already written
+    inverted: Collection[int] = ()  # divisors whose inverse is written once, and multiplied with
+    inverses: dict[int, str] = field(default_factory=dict)  # those already written, by the divisor
 
     def inner(self, component: Callable[[int], str] | None = None, prefix: str | None = None) -> Printer:
         """A printer for a nested scope: it sees what is written here, and adds nothing."""
-        return Printer(
-            self.graph, component or self.component, self.dialect, prefix or self.prefix, dict(self.names)
-        )  # fmt: skip
+        return replace(
+            self,
+            component=component or self.component,
+            prefix=prefix or self.prefix,
+            names=dict(self.names),
+            inverses=dict(self.inverses),
+        )
+
+    def forget(self, nodes: Collection[int]) -> None:
+        """Names of `nodes` are no longer theirs; new ones will be distinct from all so far."""
+        self.names = {n: name for n, name in self.names.items() if n not in nodes}
+        self.inverses = {n: name for n, name in self.inverses.items() if n not in nodes}
+        self.prefix += "x"
 
     def reference(self, node: int) -> str:
         """The expression that stands for a node already written, a constant, or a component of the state."""
@@ -90,17 +102,37 @@ class Printer:
 
     def statements(self, outputs: Iterable[int]) -> list[str]:
         """What is still to be written so that `outputs` can be referred to."""
-        lines = []
+        lines: list[str] = []
         for node in self._missing(outputs):
-            op = self.graph.op[node]
-            words = self.dialect.operations.get(op)
-            if words is None:
-                raise UnsupportedOperationError(f"operation '{op}' has no form in this language")
-            expression = words.format(*(self.reference(a) for a in self.graph.args[node]))
+            expression = self._quotient(node, lines) or self._expression(self.graph.op[node], self.graph.args[node])
             declare = self.dialect.declare_truth if self.graph.is_truth(node) else self.dialect.declare_number
-            name = self.names[node] = f"{self.prefix}{len(self.names)}"
-            lines.append(declare.format(name=name, expression=expression))
+            self.names[node] = self._declare(expression, declare, lines)
         return lines
+
+    def _expression(self, op: str, operands: Iterable[int]) -> str:
+        words = self.dialect.operations.get(op)
+        if words is None:
+            raise UnsupportedOperationError(f"operation '{op}' has no form in this language")
+        return words.format(*map(self.reference, operands))
+
+    def _quotient(self, node: int, lines: list[str]) -> str | None:
+        """A division as a product with an inverse, which is written to `lines` if it is not there yet."""
+        if self.graph.op[node] != "div" or self.graph.args[node][1] not in self.inverted:
+            return None
+        value, divisor = self.graph.args[node]
+        if self.graph.op[divisor] == "const":
+            inverse = self.dialect.number(1.0 / float(self.graph.value[divisor]))  # type: ignore[arg-type]
+        else:
+            if divisor not in self.inverses:
+                expression = self._expression("recip", [divisor])
+                self.inverses[divisor] = self._declare(expression, self.dialect.declare_number, lines)
+            inverse = self.inverses[divisor]
+        return self.dialect.operations["mul"].format(self.reference(value), inverse)
+
+    def _declare(self, expression: str, declare: str, lines: list[str]) -> str:
+        name = f"{self.prefix}{len(self.names) + len(self.inverses)}"
+        lines.append(declare.format(name=name, expression=expression))
+        return name
 
     def assignments(self, stores: Iterable[tuple[str, int]]) -> list[str]:
         """`target = node;` for each pair, every node written shortly before it is needed."""

@@ -46,7 +46,7 @@ class Normality(Model):
         if len(self.from_) != len(self.to_):
             raise self.error(f"{len(self.to_)} names for {len(self.from_)} gradients; they must be equally many", "to")
         for leaf in leaves(inner):
-            if hasattr(leaf, "system"):
+            if hasattr(leaf, "equation_system"):
                 text = f"{leaf!r} solves a system of equations; Normality differentiates explicit models only"
                 raise TypeError(f"{self.where('model')}: {text}")
 

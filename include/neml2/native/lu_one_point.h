@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "neml2/native/matrix.h"
+
+/**
+ * LU of one system, whose rows are worked on as vectors.
+ */
+namespace neml2::native
+{
+inline namespace NEML2_NATIVE_ISA
+{
+namespace detail
+{
+/// One system: columns are vectors along the rows.
+template <class T, int N, int M>
+struct OnePoint
+{
+  using V = Wide<T>;
+  static constexpr int W = width<V>, vectors = column_length<T>(N) / W;
+
+  static NEML2_NATIVE_INLINE V at(const T * column, int v) { return load<V>(column + v * W); }
+
+  /// v with its first n lanes set to zero.
+  static NEML2_NATIVE_INLINE V without_first(V v, int n)
+  {
+    if constexpr (W == 1)
+      return n ? V(0) : v;
+    else
+    {
+      MaskOf<V> index;
+      for (int l = 0; l < W; ++l)
+        index[l] = l;
+      return index >= MaskOf<V>{} + n ? v : V{};
+    }
+  }
+
+  /// v with only its first n lanes kept.
+  static NEML2_NATIVE_INLINE V only_first(V v, int n)
+  {
+    if constexpr (W == 1)
+      return n ? v : V(0);
+    else
+    {
+      MaskOf<V> index;
+      for (int l = 0; l < W; ++l)
+        index[l] = l;
+      return index < MaskOf<V>{} + n ? v : V{};
+    }
+  }
+
+  static __attribute__((noinline, cold)) void exchange(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                       Exchanges<T, N> & done, int k)
+  {
+    done.start();
+    int from = k;
+    T best = abs(a(k, k)) * T(solvers::lu_pivot_ratio);
+    for (int i = k + 1; i < N; ++i)
+      if (abs(a(i, k)) > best)
+      {
+        best = abs(a(i, k));
+        from = i;
+      }
+    done.row[k][0] = from;
+    for (int j = 0; j < N; ++j)
+      std::swap(a(k, j), a(from, j));
+    for (int j = 0; j < M; ++j)
+      std::swap(b(k, j), b(from, j));
+  }
+
+  /// Steps k of the elimination whose diagonal is in vector number First of a column, and all after them.
+  template <int First>
+  static NEML2_NATIVE_INLINE void eliminate(Matrix<T, N> & a, Columns<T, N, M> & b, Exchanges<T, N> & done,
+                                            T & pivot, bool & singular)
+  {
+    constexpr int end = (First + 1) * W < N ? (First + 1) * W : N;
+#pragma GCC unroll 1
+    for (int k = First * W; k < end; ++k)
+      eliminate_column<First>(a, b, done, k, pivot, singular);
+    if constexpr (end < N)
+      eliminate<First + 1>(a, b, done, pivot, singular);
+  }
+
+  /// `pivot` is that of column k, and then of the next one.
+  template <int First>
+  static NEML2_NATIVE_INLINE void eliminate_column(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                   Exchanges<T, N> & done, int k, T & pivot, bool & singular)
+  {
+    T * column = a.data[k];
+    const V limit = splat<V>(abs(pivot) * T(solvers::lu_pivot_ratio));
+    MaskOf<V> exceeds = abs(without_first(at(column, First), k - First * W)) > limit;
+#pragma GCC unroll 4
+    for (int v = First + 1; v < vectors; ++v)
+      exceeds = either(exceeds, MaskOf<V>(abs(at(column, v)) > limit));
+    if (__builtin_expect(any<V>(exceeds), 0))
+    {
+      exchange(a, b, done, k);
+      pivot = column[k];
+    }
+    const T inverse = invert<T>(pivot, singular);
+    const V broadcast = splat<V>(inverse);
+    if (k + 1 < N) // ahead of the rest, which does not wait for the next division
+      pivot = a(k + 1, k + 1) - inverse * (column[k + 1] * a(k, k + 1));
+    V l[vectors];
+    l[First] = without_first(at(column, First) * broadcast, k - First * W + 1);
+    store<V>(column + First * W, only_first(at(column, First), k - First * W + 1) + l[First]);
+#pragma GCC unroll 4
+    for (int v = First + 1; v < vectors; ++v)
+    {
+      l[v] = at(column, v) * broadcast;
+      store<V>(column + v * W, l[v]);
+    }
+    column[k] = inverse;
+    const auto update = [&](T * target) __attribute__((always_inline))
+    {
+      const V u = splat<V>(target[k]);
+#pragma GCC unroll 4
+      for (int v = First; v < vectors; ++v)
+        store<V>(target + v * W, at(target, v) - l[v] * u);
+    };
+#pragma GCC unroll 2
+    for (int j = k + 1; j < N; ++j)
+      update(a.data[j]);
+#pragma GCC unroll 1
+    for (int j = 0; j < M; ++j)
+      update(b.data[j]);
+  }
+
+  static NEML2_NATIVE_INLINE void clear_padding(Columns<T, N, M> & b)
+  {
+    for (int j = 0; j < M; ++j)
+      for (int i = N; i < vectors * W; ++i)
+        b.data[j][i] = T(0);
+  }
+
+  /// Unknown K, and what it takes from those before it; the right-hand side x stays in registers.
+  template <int K>
+  static NEML2_NATIVE_INLINE void back_step(const Matrix<T, N> & a, V (&x)[vectors], V (&solution)[vectors])
+  {
+    const V value = spread<K % W>(x[K / W]) * splat<V>(a.data[K][K]);
+    solution[K / W] = with_lane<K % W>(solution[K / W], value);
+#pragma GCC unroll 4
+    for (int v = 0; v <= K / W; ++v) // rows from K on get what is not needed again
+      x[v] -= at(a.data[K], v) * value;
+  }
+
+  template <int... K>
+  static NEML2_NATIVE_INLINE void back_column(const Matrix<T, N> & a, T * b, std::integer_sequence<int, K...>)
+  {
+    V x[vectors], solution[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v)
+      x[v] = solution[v] = at(b, v);
+    (back_step<N - 1 - K>(a, x, solution), ...);
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v)
+      store<V>(b + v * W, solution[v]);
+  }
+
+  static NEML2_NATIVE_INLINE void back_substitute(Matrix<T, N> & a, Columns<T, N, M> & b)
+  {
+#pragma GCC unroll 1
+    for (int j = 0; j < M; ++j)
+      if constexpr (vectors <= 4)
+        back_column(a, b.data[j], std::make_integer_sequence<int, N>{});
+      else
+        back_rolled(a, b.data[j]);
+  }
+
+  static NEML2_NATIVE_INLINE void back_rolled(const Matrix<T, N> & a, T * b)
+  {
+    T x[vectors * W];
+    __builtin_memcpy(x, b, sizeof(x));
+#pragma GCC unroll 1
+    for (int k = N - 1; k >= 0; --k)
+    {
+      const T value = x[k] * a.data[k][k];
+      const V broadcast = splat<V>(value);
+      for (int v = 0; v <= k / W; ++v)
+        store<V>(x + v * W, at(x, v) - at(a.data[k], v) * broadcast);
+      b[k] = value;
+    }
+  }
+
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                 Exchanges<T, N> & done)
+  {
+    bool singular = false;
+    for (int j = 0; j < N; ++j)
+      for (int i = N; i < vectors * W; ++i)
+        a.data[j][i] = T(0);
+    clear_padding(b);
+    T pivot = a(0, 0);
+    eliminate<0>(a, b, done, pivot, singular);
+    back_substitute(a, b);
+    return singular ? 1u : 0u;
+  }
+
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b)
+  {
+    clear_padding(b);
+    T * x = b.data[0];
+#pragma GCC unroll 1
+    for (int k = 0; k < N; ++k)
+    {
+      const V broadcast = splat<V>(x[k]);
+      const V first = without_first(at(a.data[k], k / W), k % W + 1);
+      store<V>(x + k / W * W, at(x, k / W) - first * broadcast);
+      for (int v = k / W + 1; v < vectors; ++v)
+        store<V>(x + v * W, at(x, v) - at(a.data[k], v) * broadcast);
+    }
+    back_substitute(a, b);
+  }
+};
+
+/// One system of no more unknowns than a vector has lanes: its columns, a vector each, stay in registers.
+/// Where a pivot is no good, OnePoint starts again from the matrix in memory.
+template <class T, int N, int M>
+struct InRegisters
+{
+  using Rows = OnePoint<T, N, M>;
+  using V = Wide<T>;
+  static constexpr bool possible = width<V> >= N && width<V> > 1 && N + M <= 24;
+
+  struct State
+  {
+    V a[N], b[M];
+    MaskOf<V> refused = mask<V>(false);
+    T pivot;
+  };
+
+  template <int K>
+  static NEML2_NATIVE_INLINE void eliminate(State & s)
+  {
+    const V column = s.a[K], below = Rows::without_first(column, K + 1), size = splat<V>(abs(s.pivot));
+    s.refused = either(s.refused, negate(both(MaskOf<V>(size >= splat<V>(smallest_pivot<T>)), finite(size))));
+    s.refused = either(s.refused, MaskOf<V>(abs(below) > size * splat<V>(T(solvers::lu_pivot_ratio))));
+    const T inverse = T(1) / s.pivot;
+    const V l = below * splat<V>(inverse);
+    if constexpr (K + 1 < N) // ahead of the rest, which does not wait for the next division
+      s.pivot = lane(s.a[K + 1], K + 1) - inverse * (lane(column, K + 1) * lane(s.a[K + 1], K));
+#pragma GCC unroll 16
+    for (int j = K + 1; j < N; ++j)
+      s.a[j] -= l * spread<K>(s.a[j]);
+#pragma GCC unroll 16
+    for (int j = 0; j < M; ++j)
+      s.b[j] -= l * spread<K>(s.b[j]);
+    s.a[K] = with_lane<K>(Rows::only_first(column, K) + l, splat<V>(inverse));
+  }
+
+  template <int K>
+  static NEML2_NATIVE_INLINE void substitute(const State & s, V & x, V & solution)
+  {
+    const V value = spread<K>(x * s.a[K]); // the diagonal holds inverses
+    solution = with_lane<K>(solution, value);
+    x -= s.a[K] * value;
+  }
+
+  template <int... K>
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                 Exchanges<T, N> & done, std::integer_sequence<int, K...>)
+  {
+    State s;
+#pragma GCC unroll 16
+    for (int j = 0; j < N; ++j)
+      s.a[j] = Rows::only_first(load<V>(a.data[j]), N);
+#pragma GCC unroll 16
+    for (int j = 0; j < M; ++j)
+      s.b[j] = Rows::only_first(load<V>(b.data[j]), N);
+    s.pivot = lane(s.a[0], 0);
+    (eliminate<K>(s), ...);
+    if (__builtin_expect(any<V>(s.refused), 0))
+      return Rows::solve(a, b, done);
+#pragma GCC unroll 16
+    for (int j = 0; j < M; ++j)
+    {
+      V solution = s.b[j];
+      (substitute<N - 1 - K>(s, s.b[j], solution), ...);
+      store<V>(b.data[j], solution);
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < N; ++j)
+      store<V>(a.data[j], s.a[j]);
+    return 0;
+  }
+
+  static NEML2_NATIVE_INLINE std::uint32_t solve(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                                 Exchanges<T, N> & done)
+  {
+    if constexpr (possible)
+      return solve(a, b, done, std::make_integer_sequence<int, N>{});
+    else
+      return Rows::solve(a, b, done);
+  }
+
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b)
+  {
+    Rows::solve_again(a, b);
+  }
+};
+} // namespace detail
+} // namespace NEML2_NATIVE_ISA
+} // namespace neml2::native

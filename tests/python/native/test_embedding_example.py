@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""examples/embedding: a plain C program that evaluates a package with nothing but the package's shared object."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import neml2
+from support import ROOT, Compile
+
+EXAMPLE = ROOT / "examples" / "embedding"
+POINTS, STEPS = 5, 10
+
+
+def walk(model: neml2.aoti.Model) -> list[list[float]]:
+    """What the program prints, by way of the library: stress, plastic strain and stiffness along the first axis."""
+    full = torch.tensor([0.01, -0.004, -0.004, 0, 0, 0], dtype=torch.float64).expand(POINTS, 6)
+    zero = torch.zeros(POINTS, dtype=torch.float64)
+    old = {"strain~1": 0 * full, "t~1": zero, "stress~1": 0 * full, "equivalent_plastic_strain~1": zero}
+    for step in range(1, STEPS + 1):
+        forces = {"strain": full * (step / STEPS), "t": torch.arange(1, POINTS + 1).double() * step}
+        outputs, blocks = model.jacobian(old | forces)
+        old = {f"{name}~1": value for name, value in (outputs | forces).items()}
+    columns = [outputs["stress"][:, 0], outputs["equivalent_plastic_strain"], blocks["stress"]["strain"][:, 0, 0]]
+    return torch.stack(columns, -1).tolist()
+
+
+def test_same_numbers_without_torch(compiled: Compile, tmp_path: Path) -> None:
+    flags = ("-d", "stress:strain", "--backend", "native")
+    stub = compiled((EXAMPLE / "viscoplasticity.i").read_text(), "model", *flags)
+    (package,) = (stub.parent / "model" / "cpu").glob("*.so")
+    program = tmp_path / "host"
+    headers = Path(neml2.cmake_prefix_path) / "include"
+    command = ["cc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{headers}"]
+    built = subprocess.run([*command, EXAMPLE / "host.c", "-ldl", "-o", program], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+
+    ran = subprocess.run([program, package], capture_output=True, text=True, check=True)
+    numbers = np.array([[float(word) for word in line.split()] for line in ran.stdout.splitlines()])
+    expected = walk(neml2.aoti.Model(stub.parent / "model" / "cpu" / "model_meta.json"))
+    np.testing.assert_allclose(numbers[:, 2:], expected, rtol=1e-13)
+
+    for file in (program, package):
+        needed = subprocess.run(["ldd", file], capture_output=True, text=True, check=True).stdout
+        assert not any(name in needed for name in ("libtorch", "libc10", "libneml2", "libpython")), needed
+
+
+def test_a_file_that_is_no_package_is_refused(tmp_path: Path) -> None:
+    program = tmp_path / "host"
+    headers = Path(neml2.cmake_prefix_path) / "include"
+    subprocess.run(["cc", f"-I{headers}", EXAMPLE / "host.c", "-ldl", "-o", program], check=True)
+    ran = subprocess.run([program, "libm.so.6"], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "libm.so.6 is no native package of this version" in ran.stderr
