@@ -27,7 +27,9 @@ from neml2.compiler.pointgraph import PointGraph
 
 CPU_LANES = 16
 GPU_LANES = 128  # a warp reads whole cache lines, four warps share the arithmetic of a block's address
-_EXAMPLE_BLOCKS = 7  # any number above one: the number of blocks is a dynamic dimension
+# Any number above one: the number of blocks is a dynamic dimension. On GPUs it is also the hint by which Inductor
+# chooses how many points a thread works on; a small one lets it try a single point, all that registers have room for.
+_EXAMPLE_BLOCKS = 7
 
 
 @dataclass(frozen=True)
