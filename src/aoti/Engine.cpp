@@ -11,8 +11,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <cstdlib>
 #include <mutex>
-#include <string_view>
 #include <sstream>
+#include <string_view>
 
 namespace neml2::aoti
 {
@@ -30,7 +30,8 @@ constexpr std::int64_t implicit_grain = 2;
 c10::Device device_of(const Metadata & metadata)
 {
   const c10::Device device(metadata.device);
-  return device.is_cpu() || device.has_index() ? device : c10::impl::VirtualGuardImpl(device.type()).getDevice();
+  return device.is_cpu() || device.has_index() ? device
+                                               : c10::impl::VirtualGuardImpl(device.type()).getDevice();
 }
 
 /// NEML2_ENGINE=device runs CPU packages in the way of other devices, so that it can be tested without any.

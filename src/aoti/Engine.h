@@ -41,7 +41,8 @@ struct Job
 /// Throws the ConvergenceError of a batch of `points`.
 [[noreturn]] void report_failed(std::vector<FailedPoint> failed, std::int64_t points);
 
-/// Evaluates jobs. On CPUs, cuts the batch into chunks that stay in a core's cache, and walks the segments over each.
+/// Evaluates jobs. On CPUs, cuts the batch into chunks that stay in a core's cache, and walks the segments
+/// over each.
 class Engine
 {
 public:

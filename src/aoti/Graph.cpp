@@ -17,7 +17,7 @@ namespace neml2::aoti
 namespace
 {
 
-/// The stream that this thread's work on a device goes to, as the device's own library knows it; null on CPUs.
+/// The stream that this thread's work on a device goes to, in the device's own terms; null on CPUs.
 AOTInductorStreamHandle stream_of(c10::Device device)
 {
   if (device.is_cpu())

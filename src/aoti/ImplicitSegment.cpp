@@ -72,7 +72,8 @@ public:
     if (level == LogLevel::off)
       solve_values(chunk, solvers::NoObserver{});
     else
-      solve_values(chunk, [&](const solvers::NewtonProgress & p) { log_progress(_info.name, chunk, level, p); });
+      solve_values(chunk,
+                   [&](const solvers::NewtonProgress & p) { log_progress(_info.name, chunk, level, p); });
   }
 
   void derivative(Chunk & chunk) const override

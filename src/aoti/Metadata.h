@@ -151,7 +151,8 @@ struct Metadata
   std::string torch_version;
   std::string device; ///< "cpu" or "cuda"; once it is loaded, "cuda:0" or the like
   c10::ScalarType dtype = c10::ScalarType::Double;
-  std::string isa; ///< of a CPU, instructions used: "avx512", "avx2", "generic"; of a native package, the least it has a kernel for
+  std::string isa; ///< of a CPU, instructions used: "avx512", "avx2", "generic"; of a native package, the
+                   ///< least it has a kernel for
   std::int64_t lanes = 0;
   std::int64_t state_size = 0;
   std::vector<VariableInfo> inputs, outputs;

@@ -111,7 +111,8 @@ Model::Implementation::collect_parameters()
     auto shape = info.batch_shape;
     const auto trailing = info.variable.trailing_shape();
     shape.insert(shape.end(), trailing.begin(), trailing.end());
-    const auto value = at::tensor(info.value, at::kDouble).to(signature.dtype).to(signature.device).reshape(shape);
+    const auto value =
+        at::tensor(info.value, at::kDouble).to(signature.dtype).to(signature.device).reshape(shape);
     stored.push_back({Slot(info.variable), value});
     if (info.promoted)
       parameters[info.variable.name] = value;

@@ -16,8 +16,7 @@ void keep_result(Chunk & chunk, const solvers::NewtonResult & result)
     chunk.failed.push_back({chunk.first + point, result.iterations[p], result.final_norm[p]});
   }
   const auto moved = [](int iterations) { return iterations > 0; };
-  chunk.iterated =
-      chunk.iterated || std::any_of(result.iterations.begin(), result.iterations.end(), moved);
+  chunk.iterated = chunk.iterated || std::any_of(result.iterations.begin(), result.iterations.end(), moved);
 }
 
 void keep_singular(Chunk & chunk, std::int64_t point)

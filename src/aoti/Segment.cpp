@@ -12,8 +12,7 @@ Segment::solve(Chunk &, std::int64_t, std::int64_t, std::int64_t) const
   throw FatalError("internal error: a forward segment has no equations to solve");
 }
 
-std::uint64_t
-compute_values(const std::vector<std::unique_ptr<Segment>> & segments, Chunk & chunk)
+std::uint64_t compute_values(const std::vector<std::unique_ptr<Segment>> & segments, Chunk & chunk)
 {
   std::uint64_t iterated = 0, bit = 1;
   for (const auto & segment : segments)

@@ -38,8 +38,7 @@ Workspace::array(ArrayId id, std::int64_t components)
   return array.tensor;
 }
 
-void
-Workspace::release()
+void Workspace::release()
 {
   if (!_device.is_cpu())
     _arrays.assign(_arrays.size(), {});

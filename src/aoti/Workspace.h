@@ -55,8 +55,8 @@ public:
     return static_cast<T *>(array(id, components).mutable_data_ptr());
   }
 
-  /// Gives the memory of the arrays back where kernels may still be using it: a device's allocator hands it out again
-  /// in the order of its stream, and the next call may run on another one.
+  /// Gives the memory of the arrays back where kernels may still be using it: a device's allocator hands it
+  /// out again in the order of its stream, and the next call may run on another one.
   void release();
 
   /// Exchanges the state with that of the points to come.

@@ -7,9 +7,8 @@
 namespace neml2::aoti
 {
 
-ModelHandle
-load_model(const std::filesystem::path & stub, const std::string & name, std::shared_ptr<Scheduler> scheduler,
-           const std::string & device)
+ModelHandle load_model(const std::filesystem::path & stub, const std::string & name,
+                       std::shared_ptr<Scheduler> scheduler, const std::string & device)
 {
   if (scheduler)
     throw FatalError("this version of neml2 has no schedulers: load the model without one");
