@@ -27,11 +27,17 @@ names_of(const std::vector<Slot> & slots)
   return names;
 }
 
+at::Tensor empty(at::IntArrayRef shape, const Signature & signature)
+{
+  return signature.device.is_cpu() ? at::detail::empty_cpu(shape, signature.dtype, false, std::nullopt)
+                                   : at::empty(shape, at::device(signature.device).dtype(signature.dtype));
+}
+
 /// Asks for large pages under a large fresh tensor: most of the time that it costs otherwise goes into page faults.
 void prefer_large_pages(const at::Tensor & tensor)
 {
   constexpr std::uintptr_t page = 2 << 20;
-  if (tensor.nbytes() < 2 * page)
+  if (!tensor.is_cpu() || tensor.nbytes() < 2 * page)
     return;
   const auto begin = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr());
   const auto first = (begin + page - 1) / page * page, last = (begin + tensor.nbytes()) / page * page;
@@ -168,7 +174,7 @@ Call::make(at::IntArrayRef trailing, bool is_batched) const
   if (is_batched)
     shape = _batch;
   shape.append(trailing.begin(), trailing.end());
-  at::Tensor tensor = at::detail::empty_cpu(shape, _signature.dtype, false, std::nullopt);
+  at::Tensor tensor = empty(shape, _signature);
   prefer_large_pages(tensor);
   return tensor;
 }
@@ -197,7 +203,7 @@ Call::own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailin
   }
   if (direct)
     return tensor;
-  auto temporary = at::detail::empty_cpu(tensor.sizes(), _signature.dtype, false, std::nullopt);
+  auto temporary = empty(tensor.sizes(), _signature);
   _copies.emplace_back(temporary, tensor);
   return temporary;
 }

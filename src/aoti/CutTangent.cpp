@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/CutTangent.h"
 
+#include "aoti/NewtonReport.h"
+
 #include <algorithm>
 #include <functional>
-#include <limits>
 #include <map>
 
 namespace neml2::aoti
@@ -241,7 +242,7 @@ void CutTangent<T>::report(Chunk & chunk, std::int64_t block, std::uint32_t mask
 {
   for (std::int64_t lane = 0; mask != 0 && lane < lanes; lane++)
     if (const auto point = block * lanes + lane; ((mask >> lane) & 1u) && point < chunk.points)
-      chunk.failed.push_back({chunk.first + point, 0, std::numeric_limits<double>::quiet_NaN()});
+      keep_singular(chunk, point);
 }
 
 template class CutTangent<double>;

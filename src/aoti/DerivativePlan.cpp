@@ -23,7 +23,7 @@ DerivativePlan::keep_fixed(const at::Tensor & values) const
   if (!uniform_is_fixed)
     return;
   const std::lock_guard lock(_guard);
-  _fixed = values.clone();
+  _fixed = values;
 }
 
 namespace

@@ -39,7 +39,7 @@ struct DerivativePlan
 
   /// The uniform array, once it has been evaluated and is fixed.
   at::Tensor fixed() const;
-  void keep_fixed(const at::Tensor & values) const;
+  void keep_fixed(const at::Tensor & values) const; ///< nobody may write to them any more
 
 private:
   mutable std::mutex _guard;

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/Engine.h"
 
+#include "device/DeviceEngine.h"
 #include "native/NativeEngine.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
 #include <algorithm>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <cstdlib>
 #include <mutex>
 #include <sstream>
+#include <string_view>
 
 namespace neml2::aoti
 {
@@ -21,6 +25,21 @@ constexpr std::int64_t stream_bytes = 4 << 20;   // outputs beyond this do not s
 // Blocks that are worth handing to another thread: a Newton solve costs far more than an explicit function.
 constexpr std::int64_t explicit_grain = 64;
 constexpr std::int64_t implicit_grain = 2;
+
+/// The device a package is for, with a number: the present one where it says none.
+c10::Device device_of(const Metadata & metadata)
+{
+  const c10::Device device(metadata.device);
+  return device.is_cpu() || device.has_index() ? device
+                                               : c10::impl::VirtualGuardImpl(device.type()).getDevice();
+}
+
+/// NEML2_ENGINE=device runs CPU packages in the way of other devices, so that it can be tested without any.
+bool runs_as_device(const Metadata & metadata)
+{
+  const char * chosen = std::getenv("NEML2_ENGINE");
+  return metadata.device != "cpu" || (chosen && std::string_view(chosen) == "device");
+}
 
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b)
 {
@@ -51,6 +70,12 @@ Engine::Engine(Metadata metadata) : _metadata(std::move(metadata))
     _native = std::make_unique<NativeEngine>(_metadata);
     return;
   }
+  _metadata.device = device_of(_metadata).str();
+  if (runs_as_device(_metadata))
+  {
+    _device = std::make_unique<DeviceEngine>(_metadata);
+    return;
+  }
   WorkspaceLayout layout;
   layout.lanes = _metadata.lanes;
   layout.dtype = _metadata.dtype;
@@ -63,6 +88,11 @@ Engine::Engine(Metadata metadata) : _metadata(std::move(metadata))
 }
 
 Engine::~Engine() = default;
+
+const std::vector<std::unique_ptr<Segment>> & Engine::segments() const
+{
+  return _device ? _device->segments() : _segments;
+}
 
 /// The parts of one run, for one scalar type.
 template <typename T>
@@ -271,16 +301,7 @@ private:
 
   void values(Chunk & chunk) const
   {
-    std::uint64_t iterated = 0, bit = 1;
-    for (const auto & segment : _engine._segments)
-    {
-      chunk.iterated = false;
-      segment->value(chunk);
-      if (!chunk.failed.empty())
-        return;
-      iterated |= chunk.iterated ? bit : 0;
-      bit <<= 1;
-    }
+    const auto iterated = compute_values(_engine._segments, chunk);
     if (_job.iterated && iterated)
       _job.iterated->fetch_or(iterated);
   }
@@ -376,6 +397,8 @@ void Engine::run(const Job & job) const
 {
   if (_native)
     return _native->run(job);
+  if (_device)
+    return _device->run(job);
   if (_metadata.dtype == c10::ScalarType::Double)
     Run<double>(*this, job)();
   else

@@ -12,6 +12,7 @@
 namespace neml2::aoti
 {
 
+class DeviceEngine;
 class NativeEngine;
 
 /// Where some results of a call go: component i comes from sources[i].
@@ -40,7 +41,8 @@ struct Job
 /// Throws the ConvergenceError of a batch of `points`.
 [[noreturn]] void report_failed(std::vector<FailedPoint> failed, std::int64_t points);
 
-/// Evaluates jobs: cuts the batch into chunks that stay in a core's cache, and walks the segments over each.
+/// Evaluates jobs. On CPUs, cuts the batch into chunks that stay in a core's cache, and walks the segments
+/// over each.
 class Engine
 {
 public:
@@ -48,7 +50,7 @@ public:
   ~Engine();
 
   const Metadata & metadata() const { return _metadata; }
-  const std::vector<std::unique_ptr<Segment>> & segments() const { return _segments; }
+  const std::vector<std::unique_ptr<Segment>> & segments() const;
 
   /// Whether a native kernel does the work; there are no segments then.
   bool native() const { return _native != nullptr; }
@@ -65,6 +67,7 @@ private:
   Metadata _metadata;
   std::vector<std::unique_ptr<Segment>> _segments;
   std::unique_ptr<const NativeEngine> _native;
+  std::unique_ptr<const DeviceEngine> _device;
   bool _implicit = false;
   std::unique_ptr<WorkspacePool> _pool;
 };

@@ -31,6 +31,12 @@ public:
     const auto & state = chunk.work.array(state_array, _state_size);
     if (_info.value)
       return chunk.work.graph(_value)({&state});
+    if (!state.is_cpu())
+    {
+      for (const auto & [from, to] : _info.copies)
+        state.select(1, to).copy_(state.select(1, from));
+      return;
+    }
     auto * block = static_cast<char *>(state.mutable_data_ptr());
     for (std::int64_t b = 0; b < chunk.blocks; b++, block += static_cast<std::size_t>(_state_size) * _row_bytes)
       for (const auto & [from, to] : _info.copies)

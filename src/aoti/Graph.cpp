@@ -6,12 +6,27 @@
 #include "neml2/aoti/exceptions.h"
 
 #include <array>
+#include <c10/core/Stream.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/SmallVector.h>
 #include <mutex>
 #include <torch/csrc/inductor/aoti_torch/utils.h>
 
 namespace neml2::aoti
 {
+namespace
+{
+
+/// The stream that this thread's work on a device goes to, in the device's own terms; null on CPUs.
+AOTInductorStreamHandle stream_of(c10::Device device)
+{
+  if (device.is_cpu())
+    return nullptr;
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  return static_cast<AOTInductorStreamHandle>(guard.getStreamNativeHandle(guard.getStream(device)));
+}
+
+} // namespace
 
 Graph::Graph(const Metadata & metadata, const GraphInfo & info)
     : _path(metadata.locate(info.file)), _device(metadata.device)
@@ -43,7 +58,7 @@ GraphRunner::GraphRunner(std::shared_ptr<const Graph> graph) : _graph(std::move(
 {
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
-  if (_graph->_create(&_container, 1, _graph->_device.c_str(), nullptr) != AOTI_RUNTIME_SUCCESS)
+  if (_graph->_create(&_container, 1, _graph->_device.str().c_str(), nullptr) != AOTI_RUNTIME_SUCCESS)
     throw FatalError("the compiled graph " + _graph->path().string() + " could not be started");
   _graph->_count_results(_container, &_results);
 }
@@ -71,8 +86,8 @@ GraphRunner::operator()(std::initializer_list<const at::Tensor *> arrays)
   for (const auto * array : arrays)
     handles.at(count++) = torch::aot_inductor::tensor_pointer_to_tensor_handle(new at::Tensor(*array));
   c10::SmallVector<AtenTensorHandle, 2> results(_results, nullptr);
-  const auto status =
-      _graph->_run(_container, handles.data(), count, results.data(), results.size(), nullptr, nullptr);
+  const auto status = _graph->_run(_container, handles.data(), count, results.data(), results.size(),
+                                   stream_of(_graph->_device), nullptr);
   for (auto * result : results)
     if (result)
       aoti_torch_delete_tensor_object(result);

@@ -25,7 +25,7 @@ private:
   friend class GraphRunner;
 
   std::filesystem::path _path;
-  std::string _device;
+  c10::Device _device;
   std::shared_ptr<const SharedObject> _code;
   decltype(&AOTInductorModelContainerCreateWithDevice) _create = nullptr;
   decltype(&AOTInductorModelContainerDelete) _delete = nullptr;

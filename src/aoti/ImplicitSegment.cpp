@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/BlockSystem.h"
 #include "aoti/CutTangent.h"
-#include "aoti/Log.h"
 #include "aoti/NewtonOptions.h"
+#include "aoti/NewtonReport.h"
 #include "aoti/Segment.h"
 
 #include "neml2/aoti/exceptions.h"
 
 #include <algorithm>
-#include <limits>
-#include <sstream>
 
 namespace neml2::aoti
 {
@@ -17,15 +15,6 @@ namespace
 {
 
 constexpr std::int64_t lanes = solvers::lu_lanes;
-
-std::vector<std::int32_t> components_of(const std::vector<Range> & ranges)
-{
-  std::vector<std::int32_t> components;
-  for (const auto & range : ranges)
-    for (auto c = range.offset; c < range.end(); c++)
-      components.push_back(static_cast<std::int32_t>(c));
-  return components;
-}
 
 /// Unknowns that solve a system of equations at each point.
 template <typename T>
@@ -38,15 +27,10 @@ public:
     if (metadata.lanes != solvers::lu_lanes)
       throw FatalError(metadata.path.string() + ": implicit segments need blocks of " +
                        std::to_string(solvers::lu_lanes) + " lanes, not " + std::to_string(metadata.lanes));
-    if (_options.line_search && !info.residual)
-      throw FatalError(
-          metadata.path.string() + ": a line search for '" + info.name +
-          "' needs a residual graph, which the package was compiled without; set the solver's type to "
-          "NewtonWithLineSearch in the input file and compile again");
     const auto array = [&layout] { return static_cast<ArrayId>(layout.arrays++); };
     _blocks.state_size = metadata.state_size;
-    _blocks.unknowns = components_of(info.unknowns);
-    _blocks.read = components_of(info.givens);
+    _blocks.unknowns = components_of<std::int32_t>(info.unknowns);
+    _blocks.read = components_of<std::int32_t>(info.givens);
     _blocks.read.insert(_blocks.read.end(), _blocks.unknowns.begin(), _blocks.unknowns.end());
     for (const auto & item : info.incremental)
       for (std::int64_t c = 0; c < item.current.size; c++)
@@ -88,7 +72,8 @@ public:
     if (level == LogLevel::off)
       solve_values(chunk, solvers::NoObserver{});
     else
-      solve_values(chunk, [&](const solvers::NewtonProgress & p) { log(chunk, level, p); });
+      solve_values(chunk,
+                   [&](const solvers::NewtonProgress & p) { log_progress(_info.name, chunk, level, p); });
   }
 
   void derivative(Chunk & chunk) const override
@@ -150,45 +135,22 @@ private:
     {
       solvers::Substepping stepper(_options, _blocks.max_level);
       system.save();
-      finish(chunk, stepper.solve(system, observer));
+      keep_result(chunk, stepper.solve(system, observer));
       system.restore();
     }
     else
     {
       solvers::Newton newton(_options);
-      finish(chunk, newton.solve(system, observer));
+      keep_result(chunk, newton.solve(system, observer));
     }
     system.fill_lanes();
-  }
-
-  void finish(Chunk & chunk, const solvers::NewtonResult & result) const
-  {
-    for (const auto point : result.failed)
-    {
-      const auto p = static_cast<std::size_t>(point);
-      chunk.failed.push_back({chunk.first + point, result.iterations[p], result.final_norm[p]});
-    }
-    chunk.iterated = chunk.iterated || std::any_of(result.iterations.begin(), result.iterations.end(),
-                                                   [](int n) { return n > 0; });
   }
 
   void report_singular(Chunk & chunk, std::int64_t block, std::uint32_t mask) const
   {
     for (std::int64_t lane = 0; lane < lanes; lane++)
       if (const auto point = block * lanes + lane; ((mask >> lane) & 1u) && point < chunk.points)
-        chunk.failed.push_back({chunk.first + point, 0, std::numeric_limits<double>::quiet_NaN()});
-  }
-
-  void log(const Chunk & chunk, LogLevel level, const solvers::NewtonProgress & p) const
-  {
-    if (level == LogLevel::info && p.active > 0)
-      return;
-    std::ostringstream text;
-    text << _info.name << ": points " << chunk.first << ".." << chunk.first + chunk.points - 1
-         << ", iteration " << p.iteration << ": " << p.active << " active, " << p.converged << " converged, "
-         << p.failed << " failed, largest residual " << p.worst_norm << " at point "
-         << chunk.first + p.worst_point;
-    write_log("newton", text.str());
+        keep_singular(chunk, point);
   }
 
   ImplicitInfo _info;

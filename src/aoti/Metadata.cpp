@@ -129,7 +129,8 @@ private:
       fail("its backend is '" + _m.backend + "', and this library runs 'aoti' and 'native'");
     _m.torch_version = get<std::string>(member(root, "versions"), "torch");
     _m.device = get<std::string>(root, "device");
-    _m.isa = get<std::string>(root, "isa");
+    if (_m.device == "cpu")
+      _m.isa = get<std::string>(root, "isa");
     const auto dtype = get<std::string>(root, "dtype");
     if (dtype == "float64")
       _m.dtype = c10::ScalarType::Double;

@@ -26,6 +26,17 @@ struct Range
   bool operator==(const Range &) const = default;
 };
 
+/// All components of some ranges, in turn.
+template <typename Integer>
+std::vector<Integer> components_of(const std::vector<Range> & ranges)
+{
+  std::vector<Integer> components;
+  for (const auto & range : ranges)
+    for (auto c = range.offset; c < range.end(); c++)
+      components.push_back(static_cast<Integer>(c));
+  return components;
+}
+
 /// An input, output or parameter.
 struct VariableInfo
 {
@@ -138,9 +149,10 @@ struct Metadata
   std::string name;
   std::string backend;
   std::string torch_version;
-  std::string device; ///< "cpu" or "cuda"
+  std::string device; ///< "cpu" or "cuda"; once it is loaded, "cuda:0" or the like
   c10::ScalarType dtype = c10::ScalarType::Double;
-  std::string isa; ///< instructions used: "avx512", "avx2", "generic"; of a native package, the least it has a kernel for
+  std::string isa; ///< of a CPU, instructions used: "avx512", "avx2", "generic"; of a native package, the
+                   ///< least it has a kernel for
   std::int64_t lanes = 0;
   std::int64_t state_size = 0;
   std::vector<VariableInfo> inputs, outputs;

@@ -67,6 +67,7 @@ Model::Implementation::Implementation(const std::filesystem::path & path, const 
     : engine(read_metadata(path, solvers))
 {
   signature.dtype = metadata().dtype;
+  signature.device = c10::Device(metadata().device);
   signature.follows_strides = engine.native();
   collect_variables();
   collect_parameters();
@@ -110,7 +111,8 @@ Model::Implementation::collect_parameters()
     auto shape = info.batch_shape;
     const auto trailing = info.variable.trailing_shape();
     shape.insert(shape.end(), trailing.begin(), trailing.end());
-    const auto value = at::tensor(info.value, at::kDouble).to(signature.dtype).reshape(shape);
+    const auto value =
+        at::tensor(info.value, at::kDouble).to(signature.dtype).to(signature.device).reshape(shape);
     stored.push_back({Slot(info.variable), value});
     if (info.promoted)
       parameters[info.variable.name] = value;

@@ -83,6 +83,11 @@ newton_options(const Metadata & metadata, const ImplicitInfo & info)
     return options;
   if (type != "NewtonWithLineSearch")
     throw read.bad("type", "Newton or NewtonWithLineSearch, not " + type);
+  if (!info.residual)
+    throw FatalError(
+        metadata.path.string() + ": a line search for '" + info.name +
+        "' needs a residual graph, which the package was compiled without; set the solver's type to "
+        "NewtonWithLineSearch in the input file and compile again");
   solvers::LineSearchOptions search;
   const auto kind = read.text("linesearch_type", "BACKTRACKING");
   if (kind != "BACKTRACKING" && kind != "STRONG_WOLFE")

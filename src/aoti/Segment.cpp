@@ -12,6 +12,21 @@ Segment::solve(Chunk &, std::int64_t, std::int64_t, std::int64_t) const
   throw FatalError("internal error: a forward segment has no equations to solve");
 }
 
+std::uint64_t compute_values(const std::vector<std::unique_ptr<Segment>> & segments, Chunk & chunk)
+{
+  std::uint64_t iterated = 0, bit = 1;
+  for (const auto & segment : segments)
+  {
+    chunk.iterated = false;
+    segment->value(chunk);
+    if (!chunk.failed.empty())
+      break;
+    iterated |= chunk.iterated ? bit : 0;
+    bit <<= 1;
+  }
+  return iterated;
+}
+
 std::size_t
 add_graph(const Metadata & metadata, const GraphInfo & info, WorkspaceLayout & layout)
 {

@@ -40,6 +40,10 @@ public:
   virtual void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns) const;
 };
 
+/// Computes the outputs of all segments, until some points fail. Returns a bit for each segment that changed
+/// its guess.
+std::uint64_t compute_values(const std::vector<std::unique_ptr<Segment>> & segments, Chunk & chunk);
+
 /// Makes a segment, and adds the graphs and arrays that it needs to the layout of the workspaces.
 std::unique_ptr<Segment> make_segment(const Metadata & metadata, const SegmentInfo & info, WorkspaceLayout & layout);
 
@@ -48,6 +52,10 @@ std::unique_ptr<Segment>
 make_forward_segment(const Metadata & metadata, const ForwardInfo & info, WorkspaceLayout & layout);
 std::unique_ptr<Segment>
 make_implicit_segment(const Metadata & metadata, const ImplicitInfo & info, WorkspaceLayout & layout);
+
+/// The same, for a device whose chunks are large: ATen does the arithmetic outside of graphs.
+std::unique_ptr<Segment> make_device_implicit_segment(const Metadata & metadata, const ImplicitInfo & info,
+                                                      WorkspaceLayout & layout);
 
 /// Loads a graph into the layout, returns its number.
 std::size_t add_graph(const Metadata & metadata, const GraphInfo & info, WorkspaceLayout & layout);

@@ -2,13 +2,15 @@
 #include "aoti/Workspace.h"
 
 #include <ATen/EmptyTensor.h>
+#include <ATen/Functions.h>
 #include <array>
 
 namespace neml2::aoti
 {
 
 Workspace::Workspace(const WorkspaceLayout & layout)
-    : _lanes(layout.lanes), _dtype(layout.dtype), _arrays(static_cast<std::size_t>(layout.arrays))
+    : _lanes(layout.lanes), _dtype(layout.dtype), _device(layout.device),
+      _arrays(static_cast<std::size_t>(layout.arrays))
 {
   _runners.reserve(layout.graphs.size());
   for (const auto & graph : layout.graphs)
@@ -25,7 +27,8 @@ Workspace::array(ArrayId id, std::int64_t components)
   const auto elements = _blocks * components * _lanes;
   if (elements > array.capacity || !array.tensor.defined())
   {
-    array.tensor = at::detail::empty_cpu(shape, _dtype, false, std::nullopt);
+    array.tensor = _device.is_cpu() ? at::detail::empty_cpu(shape, _dtype, false, std::nullopt)
+                                    : at::empty(shape, at::device(_device).dtype(_dtype));
     array.capacity = elements;
   }
   else
@@ -33,6 +36,12 @@ Workspace::array(ArrayId id, std::int64_t components)
   array.blocks = _blocks;
   array.components = components;
   return array.tensor;
+}
+
+void Workspace::release()
+{
+  if (!_device.is_cpu())
+    _arrays.assign(_arrays.size(), {});
 }
 
 std::unique_ptr<Workspace>
@@ -53,6 +62,7 @@ WorkspacePool::take()
 void
 WorkspacePool::give(std::unique_ptr<Workspace> workspace)
 {
+  workspace->release();
   const std::lock_guard lock(_guard);
   _free.push_back(std::move(workspace));
 }

@@ -32,6 +32,7 @@ struct WorkspaceLayout
 {
   std::int64_t lanes = 0;
   c10::ScalarType dtype = c10::ScalarType::Double;
+  c10::Device device = c10::kCPU;
   std::int64_t arrays = first_segment_array;
   std::vector<std::shared_ptr<const Graph>> graphs;
 };
@@ -54,6 +55,10 @@ public:
     return static_cast<T *>(array(id, components).mutable_data_ptr());
   }
 
+  /// Gives the memory of the arrays back where kernels may still be using it: a device's allocator hands it
+  /// out again in the order of its stream, and the next call may run on another one.
+  void release();
+
   /// Exchanges the state with that of the points to come.
   void swap_state() { std::swap(_arrays[state_array], _arrays[next_state_array]); }
 
@@ -71,6 +76,7 @@ private:
 
   std::int64_t _lanes;
   c10::ScalarType _dtype;
+  c10::Device _device;
   std::int64_t _blocks = 0;
   std::vector<Array> _arrays;
   std::vector<std::unique_ptr<GraphRunner>> _runners;

@@ -3,6 +3,7 @@
 #include "neml2/aoti/exceptions.h"
 #include "neml2/version.h"
 
+#include <ATen/Context.h>
 #include <ATen/Version.h>
 #include <cstdint>
 #include <string>
@@ -59,8 +60,16 @@ check_runnable(const Metadata & metadata)
   if (compiled_by_torch && release(metadata.torch_version) != running)
     throw FatalError(who + "it was compiled with torch " + metadata.torch_version + ", and this is torch " + running +
                      "; compile the model again");
+  if (metadata.device.starts_with("cuda") && metadata.backend == "aoti")
+  {
+    if (!at::hasCUDA())
+      throw FatalError(who + "it was compiled for the device 'cuda', and this torch " +
+                       (at::Context::hasCUDART() ? "finds no GPU" : "was built without CUDA"));
+    return;
+  }
   if (metadata.device != "cpu")
-    throw FatalError(who + "it was compiled for the device '" + metadata.device + "', and this library runs 'cpu'");
+    throw FatalError(who + "it was compiled for the device '" + metadata.device +
+                     "', and this library runs 'cpu' and 'cuda'");
   const int needed = isa_rank(metadata.isa);
   if (needed < 0)
     throw FatalError(who + "it uses the unknown instruction set '" + metadata.isa + "'; update neml2");

@@ -7,13 +7,13 @@
 namespace neml2::aoti
 {
 
-ModelHandle
-load_model(const std::filesystem::path & stub, const std::string & name, std::shared_ptr<Scheduler> scheduler)
+ModelHandle load_model(const std::filesystem::path & stub, const std::string & name,
+                       std::shared_ptr<Scheduler> scheduler, const std::string & device)
 {
   if (scheduler)
     throw FatalError("this version of neml2 has no schedulers: load the model without one");
   const auto contents = Stub::read(stub, name);
-  return ModelHandle(std::make_shared<Model>(contents.metadata(stub, name, "cpu"), contents.solvers));
+  return ModelHandle(std::make_shared<Model>(contents.metadata(stub, name, device), contents.solvers));
 }
 
 } // namespace neml2::aoti

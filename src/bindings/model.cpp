@@ -185,9 +185,10 @@ bind_model(nb::module_ & m)
           "Load <device>/<name>_meta.json and the graphs beside it. A package is code: load only what you would run.")
       .def_static(
           "from_stub",
-          [](const std::filesystem::path & stub, const std::string & name)
-          { return unlocked([&] { return aoti::load_model(stub, name).model(); }); },
-          "stub"_a, "name"_a, "Load the compiled model that block [Models]/<name> of an input file refers to.")
+          [](const std::filesystem::path & stub, const std::string & name, const std::string & device)
+          { return unlocked([&] { return aoti::load_model(stub, name, nullptr, device).model(); }); },
+          "stub"_a, "name"_a, "device"_a = "cpu",
+          "Load the compiled model that block [Models]/<name> of an input file refers to.")
       .def("forward", &forward, "inputs"_a,
            nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]"),
            "The outputs by name, each (*batch, *base).")

@@ -69,14 +69,17 @@ private:
   std::shared_ptr<Model> _model;
 };
 
-/// Loads the compiled model that the block [Models]/<name> (type AOTIModel) of an input file refers to: the package
-/// <artifact_path>/<device>/<name>_meta.json. Where nothing is found there, the folder of the same name beside the stub
-/// is used, so that the two can be moved together. Options in the stub's [Solvers] replace those of the package.
+/// Loads the compiled model that the block [Models]/<name> (type AOTIModel) of an input file refers to: the
+/// package <artifact_path>/<device>/<name>_meta.json. Where nothing is found there, the folder of the same
+/// name beside the stub is used, so that the two can be moved together. Options in the stub's [Solvers]
+/// replace those of the package.
 /// @param[in] stub       input file written by neml2-compile
 /// @param[in] name       model in that file
-/// @param[in] scheduler  spreads batches over devices; none: everything runs on the CPU
+/// @param[in] scheduler  spreads batches over devices; none: everything runs on `device`
+/// @param[in] device     which of the packages to take: "cpu", or "cuda" for the GPU that is the present one
 /// Throws FatalError.
 NEML2_EXPORT ModelHandle load_model(const std::filesystem::path & stub, const std::string & name,
-                                    std::shared_ptr<Scheduler> scheduler = nullptr);
+                                    std::shared_ptr<Scheduler> scheduler = nullptr,
+                                    const std::string & device = "cpu");
 
 } // namespace neml2::aoti

@@ -26,7 +26,10 @@ from neml2.compiler import isa
 from neml2.compiler.pointgraph import PointGraph
 
 CPU_LANES = 16
-_EXAMPLE_BLOCKS = 7  # any number above one: the number of blocks is a dynamic dimension
+GPU_LANES = 128  # a warp reads whole cache lines, four warps share the arithmetic of a block's address
+# Any number above one: the number of blocks is a dynamic dimension. On GPUs it is also the hint by which Inductor
+# chooses how many points a thread works on; a small one lets it try a single point, all that registers have room for.
+_EXAMPLE_BLOCKS = 7
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,23 @@ class Kernel:
 
 @dataclass
 class Target:
-    """What to compile for."""
+    """What to compile for. On a GPU, `isa` is what it can do; kernels are made for the one that is here."""
 
     device: str = "cpu"
     dtype: str = "float64"
     isa: str = field(default_factory=isa.best)
-    lanes: int = CPU_LANES
+    lanes: int = field(init=False, default=CPU_LANES)
+
+    def __post_init__(self) -> None:
+        if not self.on_cpu:
+            import torch
+
+            self.isa = "sm_{}{}".format(*torch.cuda.get_device_capability(self.device))
+            self.lanes = GPU_LANES
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.device == "cpu"
 
 
 _kernels: dict[str, Kernel] = {}
@@ -165,11 +179,11 @@ def options(target: Target, scratch: Path) -> dict[str, Any]:
     """Inductor's settings: serial kernels (the runtime runs chunks in parallel), no compile workers of its own, no
     precompiled headers (they cost more than they save on one or two files), no trial compiles to find the vector
     instructions. The path of `scratch`, where the sources lie, is kept out of the objects: equal graphs give equal
-    files."""
+    files. Kernels for a GPU become part of the shared object, which the runtime loads from memory."""
     from torch._inductor import config
 
     chosen: dict[str, Any] = {"compile_threads": 1}
-    if target.device == "cpu":
+    if target.on_cpu:
         march, bits, _ = isa.LEVELS[target.isa]
         chosen |= {
             "cpp.threads": 1,
@@ -180,6 +194,8 @@ def options(target: Target, scratch: Path) -> dict[str, Any]:
             "aot_inductor.precompile_headers": False,
             "aot_inductor.compile_wrapper_opt_level": "O0",
         }
+    else:
+        chosen["aot_inductor.embed_kernel_binary"] = True
     known = config.get_config_copy()
     return {key: value for key, value in chosen.items() if key in known}
 
@@ -214,7 +230,7 @@ def _compile(kernel: Kernel, path: Path, target: Target, scratch: Path) -> None:
     state = torch.ones(_EXAMPLE_BLOCKS, kernel.state_size, target.lanes, device=device, dtype=dtype)
     out = torch.ones(_EXAMPLE_BLOCKS, kernel.output_size or 1, target.lanes, device=device, dtype=dtype)
     arguments = (state,) if kernel.in_place else (state, out)
-    blocks = torch.export.Dim("blocks", min=1, max=1 << 40)
+    blocks = torch.export.Dim("blocks", min=1, max=_most_blocks(kernel, target))
     program = torch.export.export(
         _module(kernel), arguments, dynamic_shapes=tuple({0: blocks} for _ in arguments), strict=False
     )
@@ -222,6 +238,14 @@ def _compile(kernel: Kernel, path: Path, target: Target, scratch: Path) -> None:
         torch._inductor.aoti_compile_and_package(
             program, package_path=str(path), inductor_configs=options(target, scratch)
         )
+
+
+def _most_blocks(kernel: Kernel, target: Target) -> int:
+    """How many blocks a call may have. GPUs get no more than 32-bit indices reach, which they calculate much faster
+    with: the runtime's chunks are smaller."""
+    if target.on_cpu:
+        return 1 << 40
+    return (2**31 - 1) // (max(kernel.state_size, kernel.output_size or 1) * target.lanes)
 
 
 def _module(kernel: Kernel) -> Any:

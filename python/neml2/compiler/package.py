@@ -44,7 +44,7 @@ def write(plan: Plan, folder: Path, target: Target, extra: dict[str, Any], jobs:
             "versions": versions(),
             "device": target.device,
             "dtype": target.dtype,
-            "isa": target.isa if target.device == "cpu" else None,
+            "isa": target.isa,
             "lanes": target.lanes,
             **plan.metadata(),
             "files": files,
@@ -98,7 +98,7 @@ def versions() -> dict[str, str]:
 
 def _compile_all(artifacts: Sequence[Artifact], folder: Path, target: Target, jobs: int, progress: Progress) -> None:
     start = perf_counter()
-    if jobs <= 1 or len(artifacts) <= 1:
+    if jobs <= 1 or len(artifacts) <= 1 or not target.on_cpu:  # a forked process cannot use a GPU
         for k, artifact in enumerate(artifacts):
             progress(artifact.file, k, len(artifacts), perf_counter() - start)
             _compile(artifact, folder, target)
@@ -150,7 +150,7 @@ def pack(raw: Path, path: Path, target: Target) -> None:
     """
 
     def lean(name: str, content: bytes) -> bytes:
-        return _strip(content, path.parent) if name.endswith(".so") and target.device == "cpu" else content
+        return _strip(content, path.parent) if name.endswith(".so") and target.on_cpu else content
 
     with zipfile.ZipFile(raw) as source:
         _repack(source, path, lean)

@@ -206,6 +206,15 @@ TEST(BadPackages, AnotherDevice)
   refuse_package(copy.metadata(), {"'quantum'", "'cpu'"});
 }
 
+TEST(BadPackages, ForGPUsThatAreNotThere)
+{
+  if (at::hasCUDA())
+    GTEST_SKIP() << "there is a GPU";
+  CopiedPackage copy("baked");
+  copy.replace("\"device\": \"cpu\"", "\"device\": \"cuda\"");
+  refuse_package(copy.metadata(), {"'cuda'", "this torch"});
+}
+
 TEST(BadPackages, AnotherTorch)
 {
   CopiedPackage copy("baked");
@@ -300,6 +309,7 @@ TEST(Stubs, NameTheDevicesThereAre)
       "[Models]\n  [elasticity]\n    type = AOTIModel\n    artifact_path = 'elasticity'\n  []\n[]\n");
   std::filesystem::rename(copy.folder(), copy.root() / "elasticity" / "cuda");
   expect_error<FatalError>([&] { load_model(copy.stub(), "elasticity"); }, {"'cpu'", "compiled for: 'cuda'"});
+  EXPECT_EQ(load_model(copy.stub(), "elasticity", nullptr, "cuda").name(), "elasticity"); // it says cpu inside
 }
 
 // -- loading

@@ -18,6 +18,7 @@ PACKAGES = {
     "plain": ("elasticity.i", "elasticity", []),
     "promoted": ("elasticity.i", "elasticity", ["-p", "E", "-p", "nu", "-d", "stress:strain", "-d", "stress:E"]),
     "single": ("elasticity.i", "elasticity", ["--dtype", "float32", "-p", "E", "-d", "stress:strain"]),
+    "isoharden": ("../../../benchmarks/implicit/isoharden.i", "model", ["-d", ":"]),
     "combination": ("combination.i", "combination", ["-d", ":"]),
 }
 
