@@ -86,11 +86,11 @@ test-sanitize: build
 lint: $(VENV)/.tools
 	@ruff check python tests/python benchmarks examples
 	@ruff format --check python tests/python benchmarks examples
-	@clang-format --dry-run -Werror $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.cpp')
+	@clang-format --dry-run -Werror $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 format: $(VENV)/.tools
 	@ruff check -q --fix python tests/python benchmarks examples; ruff format -q python tests/python benchmarks examples
-	@clang-format -i $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.cpp')
+	@clang-format -i $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 bench: build
 	@cmake --build $(BUILD) --target bench_overhead

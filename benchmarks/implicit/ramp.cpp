@@ -3,11 +3,12 @@
 //
 //     bench_implicit METADATA THREADS [SECONDS [BATCH...]]
 //
-// `strain` grows linearly to (0.1, -0.05, -0.05, 0, 0, 0), `t` to end times spread evenly in the logarithm over the
-// batch between the two exponents below; every input `x~1` is the x of the step before, `x~2` that of two before. One
-// update is one step of one point. Prints a line per measurement: operation, points, threads, then microseconds per
-// step of the whole batch: least, median and largest over the repeats, the least processor time (all threads together,
-// for machines that do other things too), and the number of repeats.
+// `strain` grows linearly to (0.1, -0.05, -0.05, 0, 0, 0), `t` to end times spread evenly in the logarithm
+// over the batch between the two exponents below; every input `x~1` is the x of the step before, `x~2` that
+// of two before. One update is one step of one point. Prints a line per measurement: operation, points,
+// threads, then microseconds per step of the whole batch: least, median and largest over the repeats, the
+// least processor time (all threads together, for machines that do other things too), and the number of
+// repeats.
 #include "neml2/aoti/Model.h"
 #include "neml2/aoti/exceptions.h"
 
@@ -123,8 +124,8 @@ private:
   JacobianMap _blocks;
 };
 
-void
-measure(const char * operation, std::int64_t points, int threads, double seconds, const std::function<void()> & walk)
+void measure(const char * operation, std::int64_t points, int threads, double seconds,
+             const std::function<void()> & walk)
 {
   using clock = std::chrono::steady_clock;
   walk();
@@ -147,8 +148,7 @@ measure(const char * operation, std::int64_t points, int threads, double seconds
 
 } // namespace
 
-int
-main(int argc, char ** argv)
+int main(int argc, char ** argv)
 {
   if (argc < 3)
     return std::fputs("usage: bench_implicit METADATA THREADS [SECONDS [BATCH...]]\n", stderr), 2;
@@ -176,13 +176,15 @@ main(int argc, char ** argv)
       continue;
     }
     std::vector<char> from(ramp.bytes(), 1), to(ramp.bytes());
-    measure("memcpy", points, threads, 0.1, [&] {
-      for (int step = 0; step < steps; step++)
-      {
-        std::memcpy(to.data(), from.data(), from.size());
-        asm volatile("" : : "r"(to.data()) : "memory"); // or the copies would be left out
-      }
-    });
+    measure("memcpy", points, threads, 0.1,
+            [&]
+            {
+              for (int step = 0; step < steps; step++)
+              {
+                std::memcpy(to.data(), from.data(), from.size());
+                asm volatile("" : : "r"(to.data()) : "memory"); // or the copies would be left out
+              }
+            });
   }
   return 0;
 }

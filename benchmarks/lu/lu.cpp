@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Time per system of the batched LU next to at::linalg_solve: one right-hand side, double precision, one thread.
+// Time per system of the batched LU next to at::linalg_solve: one right-hand side, double precision, one
+// thread.
 #include "neml2/solvers/LUKernels.h"
 
 #include <ATen/ATen.h>
@@ -24,8 +25,7 @@ struct Timing
   double median, low, high; // seconds; low and high are the quartiles
 };
 
-Timing
-summarise(std::vector<double> seconds)
+Timing summarise(std::vector<double> seconds)
 {
   std::sort(seconds.begin(), seconds.end());
   const std::size_t n = seconds.size();
@@ -33,8 +33,7 @@ summarise(std::vector<double> seconds)
 }
 
 /// Runs the candidates in turn, round after round, so that all of them see the same machine.
-std::vector<Timing>
-compare(const std::vector<std::function<void()>> & candidates, int rounds)
+std::vector<Timing> compare(const std::vector<std::function<void()>> & candidates, int rounds)
 {
   using Clock = std::chrono::steady_clock;
   std::vector<std::vector<double>> seconds(candidates.size());
@@ -54,16 +53,14 @@ compare(const std::vector<std::function<void()>> & candidates, int rounds)
 
 /// Memory of cache-line alignment.
 using Buffer = std::unique_ptr<double[], decltype(&std::free)>;
-Buffer
-allocate(std::int64_t size)
+Buffer allocate(std::int64_t size)
 {
   const auto bytes = (static_cast<std::size_t>(size) * sizeof(double) + 63) / 64 * 64;
   return {static_cast<double *>(std::aligned_alloc(64, bytes)), &std::free};
 }
 
 /// (B, rows, cols) to blocks (B / L, rows, stride, L).
-void
-pack(const double * from, double * to, std::int64_t rows, std::int64_t cols, std::int64_t stride)
+void pack(const double * from, double * to, std::int64_t rows, std::int64_t cols, std::int64_t stride)
 {
   for (std::int64_t i = 0; i < rows; ++i)
     for (std::int64_t j = 0; j < cols; ++j)
@@ -71,8 +68,7 @@ pack(const double * from, double * to, std::int64_t rows, std::int64_t cols, std
         to[(i * stride + j) * L + l] = from[(l * rows + i) * cols + j];
 }
 
-void
-benchmark(int n, bool exchanges)
+void benchmark(int n, bool exchanges)
 {
   const std::int64_t batch = std::clamp<std::int64_t>(2'000'000 / (n * n) / L * L, 512, 8192);
   const std::int64_t stride = lu_row_stride<double>(n);
@@ -102,7 +98,8 @@ benchmark(int n, bool exchanges)
         {
           pack(a.const_data_ptr<double>() + p * n * n, work_a.get(), n, n, stride);
           pack(b.const_data_ptr<double>() + p * n, work_b.get() + p * n, n, 1, 1);
-          lu_kernels().f64.factor_solve(work_a.get(), work_b.get() + p * n, n, 1, L, static_cast<int>(stride));
+          lu_kernels().f64.factor_solve(work_a.get(), work_b.get() + p * n, n, 1, L,
+                                        static_cast<int>(stride));
         }
       });
   // In the layout of the compiled graphs, the matrix copied as the solver does.
@@ -114,8 +111,10 @@ benchmark(int n, bool exchanges)
           std::memcpy(work_b.get(), blocks_b.get(), static_cast<std::size_t>(batch * n) * sizeof(double));
           for (std::int64_t k = 0; k < batch / L; ++k)
           {
-            std::memcpy(work_a.get(), blocks_a.get() + k * size_a, static_cast<std::size_t>(size_a) * sizeof(double));
-            kernels->f64.factor_solve(work_a.get(), work_b.get() + k * size_b, n, 1, L, static_cast<int>(stride));
+            std::memcpy(work_a.get(), blocks_a.get() + k * size_a,
+                        static_cast<std::size_t>(size_a) * sizeof(double));
+            kernels->f64.factor_solve(work_a.get(), work_b.get() + k * size_b, n, 1, L,
+                                      static_cast<int>(stride));
           }
         });
 
@@ -131,17 +130,17 @@ benchmark(int n, bool exchanges)
   for (const Timing & t : timings)
     std::printf("  %8.1f [%8.1f %8.1f]", t.median / static_cast<double>(batch) * 1e9,
                 t.low / static_cast<double>(batch) * 1e9, t.high / static_cast<double>(batch) * 1e9);
-  std::printf("   %5.1fx %5.1fx   %.0e\n", timings[0].median / timings[2].median, timings[0].median / timings[1].median,
-              error);
+  std::printf("   %5.1fx %5.1fx   %.0e\n", timings[0].median / timings[2].median,
+              timings[0].median / timings[1].median, error);
 }
 } // namespace
 
-int
-main()
+int main()
 {
   at::set_num_threads(1);
   at::manual_seed(1);
-  std::printf("nanoseconds per system, median [quartiles] of 15 rounds; speed-up in block layout and with conversion\n");
+  std::printf("nanoseconds per system, median [quartiles] of 15 rounds; speed-up in block layout and with "
+              "conversion\n");
   std::printf("  n matrix    at::linalg_solve               ours + conversion            ");
   for (const LUKernels * kernels : lu_kernels_supported())
     std::printf("  %-28s", kernels->isa);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Cost of a call from C++: microseconds, beside the bare AOT-Inductor runner of the same graph and a memcpy of the same
-// bytes. Arguments: the folder of a package of linear elasticity (strain -> stress, stress:strain), the number of
-// threads. Prints one line per measurement: operation, points, microseconds.
+// Cost of a call from C++: microseconds, beside the bare AOT-Inductor runner of the same graph and a memcpy
+// of the same bytes. Arguments: the folder of a package of linear elasticity (strain -> stress,
+// stress:strain), the number of threads. Prints one line per measurement: operation, points, microseconds.
 #include "neml2/aoti/Model.h"
 
 #include <ATen/Functions.h>
@@ -19,10 +19,9 @@
 namespace
 {
 
-/// Microseconds of one call: the best of many rounds, each just long enough to be timed, so that what else the machine
-/// does disturbs few of them.
-double
-measure(const std::function<void()> & call)
+/// Microseconds of one call: the best of many rounds, each just long enough to be timed, so that what else
+/// the machine does disturbs few of them.
+double measure(const std::function<void()> & call)
 {
   using clock = std::chrono::steady_clock;
   const auto time = [&](int calls)
@@ -41,16 +40,14 @@ measure(const std::function<void()> & call)
   return best;
 }
 
-void
-report(const char * operation, std::int64_t points, double microseconds)
+void report(const char * operation, std::int64_t points, double microseconds)
 {
   std::printf("%s %lld %.3f\n", operation, static_cast<long long>(points), microseconds);
 }
 
 } // namespace
 
-int
-main(int argc, char ** argv)
+int main(int argc, char ** argv)
 {
   if (argc != 3)
     return std::fputs("usage: bench_overhead FOLDER THREADS\n", stderr), 2;
@@ -79,7 +76,8 @@ main(int argc, char ** argv)
     report("bare", points, measure([&] { (void)bare.run(state); }));
     const auto & from = inputs.at("strain");
     const auto & to = outputs.at("stress");
-    report("memcpy", points, measure([&] { std::memcpy(to.mutable_data_ptr(), from.const_data_ptr(), from.nbytes()); }));
+    report("memcpy", points,
+           measure([&] { std::memcpy(to.mutable_data_ptr(), from.const_data_ptr(), from.nbytes()); }));
     report("copy_", points, measure([&] { to.copy_(from); }));
   }
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Write plasticity.hpp and plasticity.cpp: stress of J2 plasticity with linear hardening, and its tangent.
 
-    python generate.py [FOLDER]
+python generate.py [FOLDER]
 """
 
 import sys

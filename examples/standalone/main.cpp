@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Shears one material point and prints stress over strain. Needs plasticity.hpp and plasticity.cpp, nothing else.
+// Shears one material point and prints stress over strain. Needs plasticity.hpp and plasticity.cpp, nothing
+// else.
 #include "plasticity.hpp"
 
 #include <cmath>
@@ -19,8 +20,9 @@ int main()
     strain[5] = gamma / std::sqrt(2.0); // shear strain gamma/2, Mandel component 5
 
     multiplier[0] = 0;
-    const plasticity::Result result = plasticity::return_map::evaluate(
-        plastic_strain, multiplier, strain, plastic_strain, hardening, plastic_strain, multiplier, return_map);
+    const plasticity::Result result =
+        plasticity::return_map::evaluate(plastic_strain, multiplier, strain, plastic_strain, hardening,
+                                         plastic_strain, multiplier, return_map);
     if (!result)
     {
       std::fprintf(stderr, "step %d: not converged, |r| = %g\n", step, result.residual);

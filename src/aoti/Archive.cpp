@@ -13,8 +13,7 @@
 namespace neml2::aoti
 {
 
-std::string
-read_file(const std::filesystem::path & path)
+std::string read_file(const std::filesystem::path & path)
 {
   std::error_code trouble;
   const auto size = std::filesystem::file_size(path, trouble);
@@ -88,8 +87,7 @@ private:
 
 } // namespace
 
-std::string_view
-find_shared_object(std::string_view archive, const std::filesystem::path & path)
+std::string_view find_shared_object(std::string_view archive, const std::filesystem::path & path)
 {
   const Reader zip(archive, path);
   const auto end = zip.end_record();

@@ -13,8 +13,8 @@ namespace neml2::aoti
 std::string read_file(const std::filesystem::path & path);
 
 /// The one shared object (`*.so`) inside a `.pt2`, which is a zip whose members are stored uncompressed.
-/// `archive` is the content of the file at `path`; `path` is used in messages only. Throws FatalError for anything
-/// that is not such an archive.
+/// `archive` is the content of the file at `path`; `path` is used in messages only. Throws FatalError for
+/// anything that is not such an archive.
 /// @return a view into `archive`
 std::string_view find_shared_object(std::string_view archive, const std::filesystem::path & path);
 

@@ -9,8 +9,7 @@
 namespace neml2::aoti
 {
 
-std::string
-to_text(at::IntArrayRef shape)
+std::string to_text(at::IntArrayRef shape)
 {
   std::string text = "(";
   for (std::size_t i = 0; i < shape.size(); i++)
@@ -21,33 +20,31 @@ to_text(at::IntArrayRef shape)
 namespace
 {
 
-std::string
-dtype_name(c10::ScalarType dtype)
+std::string dtype_name(c10::ScalarType dtype)
 {
   switch (dtype)
   {
-    case c10::ScalarType::Double:
-      return "float64";
-    case c10::ScalarType::Float:
-      return "float32";
-    case c10::ScalarType::Half:
-      return "float16";
-    case c10::ScalarType::Long:
-      return "int64";
-    case c10::ScalarType::Int:
-      return "int32";
-    case c10::ScalarType::Bool:
-      return "bool";
-    default:
-      return c10::toString(dtype);
+  case c10::ScalarType::Double:
+    return "float64";
+  case c10::ScalarType::Float:
+    return "float32";
+  case c10::ScalarType::Half:
+    return "float16";
+  case c10::ScalarType::Long:
+    return "int64";
+  case c10::ScalarType::Int:
+    return "int32";
+  case c10::ScalarType::Bool:
+    return "bool";
+  default:
+    return c10::toString(dtype);
   }
 }
 
 } // namespace
 
-void
-check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing, c10::ScalarType dtype,
-             c10::Device device)
+void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing,
+                  c10::ScalarType dtype, c10::Device device)
 {
   if (!tensor.defined())
     throw FatalError(what.text() + " is an undefined tensor");
@@ -55,10 +52,12 @@ check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trai
     throw FatalError(what.text() + " has dtype " + dtype_name(tensor.scalar_type()) + ", expected " +
                      dtype_name(dtype) + "; convert it");
   if (tensor.device() != device)
-    throw FatalError(what.text() + " is on the device '" + tensor.device().str() + "', expected '" + device.str() +
-                     "'; move it");
-  if (tensor.layout() != c10::kStrided || !tensor.has_storage() || tensor.unsafeGetTensorImpl()->is_python_dispatch())
-    throw FatalError(what.text() + " is no plain tensor with memory of its own (it may be sparse, a tensor subclass, " +
+    throw FatalError(what.text() + " is on the device '" + tensor.device().str() + "', expected '" +
+                     device.str() + "'; move it");
+  if (tensor.layout() != c10::kStrided || !tensor.has_storage() ||
+      tensor.unsafeGetTensorImpl()->is_python_dispatch())
+    throw FatalError(what.text() +
+                     " is no plain tensor with memory of its own (it may be sparse, a tensor subclass, " +
                      "or come from a transformation such as torch.func.vmap)");
   const auto sizes = tensor.sizes();
   if (sizes.size() < trailing.size() || sizes.slice(sizes.size() - trailing.size()) != trailing)
@@ -70,8 +69,7 @@ check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trai
   }
 }
 
-bool
-broadcast_into(Shape & common, at::IntArrayRef shape)
+bool broadcast_into(Shape & common, at::IntArrayRef shape)
 {
   if (shape.size() > common.size())
     common.insert(common.begin(), shape.size() - common.size(), 1);
@@ -90,8 +88,7 @@ broadcast_into(Shape & common, at::IntArrayRef shape)
 namespace
 {
 
-std::int64_t
-product(at::IntArrayRef shape)
+std::int64_t product(at::IntArrayRef shape)
 {
   std::int64_t count = 1;
   for (const auto extent : shape)
@@ -100,8 +97,7 @@ product(at::IntArrayRef shape)
 }
 
 /// Distance between the points of a batch that steps through memory evenly, or -1.
-std::int64_t
-even_stride(at::IntArrayRef sizes, at::IntArrayRef strides)
+std::int64_t even_stride(at::IntArrayRef sizes, at::IntArrayRef strides)
 {
   std::int64_t stride = -1;
   std::int64_t expected = -1;
@@ -118,8 +114,7 @@ even_stride(at::IntArrayRef sizes, at::IntArrayRef strides)
   return std::max<std::int64_t>(stride, 0);
 }
 
-bool
-contiguous_rows(const at::Tensor & tensor, std::size_t trailing)
+bool contiguous_rows(const at::Tensor & tensor, std::size_t trailing)
 {
   std::int64_t expected = 1;
   for (std::size_t i = 0; i < trailing; i++)
@@ -133,8 +128,8 @@ contiguous_rows(const at::Tensor & tensor, std::size_t trailing)
 }
 
 /// Strides of a tensor over the batch `common`.
-std::shared_ptr<const Strides>
-strides_of(const at::Tensor & tensor, std::size_t trailing, const Shape & common)
+std::shared_ptr<const Strides> strides_of(const at::Tensor & tensor, std::size_t trailing,
+                                          const Shape & common)
 {
   auto strides = std::make_shared<Strides>();
   const auto batch = batch_shape(tensor, trailing);
@@ -158,9 +153,8 @@ strides_of(const at::Tensor & tensor, std::size_t trailing, const Shape & common
 
 } // namespace
 
-Argument
-as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components, const Shape & common,
-        bool follows_strides)
+Argument as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components,
+                 const Shape & common, bool follows_strides)
 {
   const auto batch = batch_shape(tensor, trailing);
   Argument rows;

@@ -18,8 +18,7 @@ namespace neml2::aoti
 namespace
 {
 
-std::vector<std::string>
-names_of(const std::vector<Slot> & slots)
+std::vector<std::string> names_of(const std::vector<Slot> & slots)
 {
   std::vector<std::string> names;
   for (const auto & slot : slots)
@@ -33,7 +32,8 @@ at::Tensor empty(at::IntArrayRef shape, const Signature & signature)
                                    : at::empty(shape, at::device(signature.device).dtype(signature.dtype));
 }
 
-/// Asks for large pages under a large fresh tensor: most of the time that it costs otherwise goes into page faults.
+/// Asks for large pages under a large fresh tensor: most of the time that it costs otherwise goes into page
+/// faults.
 void prefer_large_pages(const at::Tensor & tensor)
 {
   constexpr std::uintptr_t page = 2 << 20;
@@ -46,7 +46,8 @@ void prefer_large_pages(const at::Tensor & tensor)
 
 } // namespace
 
-Call::Call(const Signature & signature, const ValueMap & inputs, const std::vector<StoredParameter> & parameters)
+Call::Call(const Signature & signature, const ValueMap & inputs,
+           const std::vector<StoredParameter> & parameters)
     : _signature(signature)
 {
   for (const auto & slot : signature.inputs)
@@ -61,16 +62,15 @@ Call::Call(const Signature & signature, const ValueMap & inputs, const std::vect
     fail_names(inputs);
   for (const auto & parameter : parameters)
   {
-    check_tensor(parameter.value, {"parameter", parameter.slot.name}, parameter.slot.trailing, signature.dtype,
-                 signature.device);
+    check_tensor(parameter.value, {"parameter", parameter.slot.name}, parameter.slot.trailing,
+                 signature.dtype, signature.device);
     _given.push_back({&parameter.slot, &parameter.value, "parameter"});
   }
   for (const auto & given : _given)
     broadcast(given);
 }
 
-void
-Call::fail_names(const ValueMap & inputs) const
+void Call::fail_names(const ValueMap & inputs) const
 {
   const auto known = names_of(_signature.inputs);
   for (const auto & [name, tensor] : inputs)
@@ -85,15 +85,13 @@ Call::fail_names(const ValueMap & inputs) const
                    " (the inputs are: " + quoted_list(known) + ")");
 }
 
-void
-Call::broadcast(const Given & given)
+void Call::broadcast(const Given & given)
 {
   if (!broadcast_into(_batch, batch_shape(*given.tensor, given.slot->trailing.size())))
     fail_to_broadcast();
 }
 
-void
-Call::fail_to_broadcast() const
+void Call::fail_to_broadcast() const
 {
   std::string text;
   const auto add = [&](const Given & given)
@@ -106,8 +104,7 @@ Call::fail_to_broadcast() const
   throw FatalError("the batch shapes do not broadcast against one another: " + text);
 }
 
-void
-Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
+void Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
 {
   std::size_t found = 0;
   _tangent_places.assign(_given.size(), -1);
@@ -119,7 +116,8 @@ Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
       continue;
     found++;
     if (!wanted[i])
-      throw FatalError("there is a tangent for '" + slot.name + "', but no derivative with respect to it was " +
+      throw FatalError("there is a tangent for '" + slot.name +
+                       "', but no derivative with respect to it was " +
                        "compiled; compile the model with -d :" + slot.name);
     check_tensor(tangent->second, {"tangent", slot.name}, slot.trailing, _signature.dtype, _signature.device);
     _tangents.push_back({&slot, &tangent->second, "tangent"});
@@ -139,15 +137,13 @@ Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
                        " (the inputs and parameters are: " + quoted_list(known) + ")");
 }
 
-Argument
-Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const
+Argument Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const
 {
   const bool follows = _signature.follows_strides && _batch.size() <= NEML2_NATIVE_MAX_BATCH_AXES;
   return as_rows(tensor, trailing, components, _batch, follows);
 }
 
-void
-Call::bind()
+void Call::bind()
 {
   job.batch = _batch;
   job.points = 1;
@@ -167,8 +163,7 @@ Call::bind()
   }
 }
 
-at::Tensor
-Call::make(at::IntArrayRef trailing, bool is_batched) const
+at::Tensor Call::make(at::IntArrayRef trailing, bool is_batched) const
 {
   Shape shape;
   if (is_batched)
@@ -179,14 +174,14 @@ Call::make(at::IntArrayRef trailing, bool is_batched) const
   return tensor;
 }
 
-at::Tensor
-Call::own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing, bool needs_batch)
+at::Tensor Call::own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing,
+                     bool needs_batch)
 {
   check_tensor(tensor, what, trailing, _signature.dtype, _signature.device);
   const auto batch = batch_shape(tensor, trailing.size());
   if (batch != at::IntArrayRef(_batch) && (needs_batch || !batch.empty()))
-    throw FatalError(what.text() + " has the batch shape " + to_text(batch) + ", expected " + to_text(_batch) +
-                     (needs_batch ? "" : " or ()"));
+    throw FatalError(what.text() + " has the batch shape " + to_text(batch) + ", expected " +
+                     to_text(_batch) + (needs_batch ? "" : " or ()"));
   if (at::has_internal_overlap(tensor) == at::MemOverlap::Yes)
     throw FatalError(what.text() + " has several elements at one place in memory (it is an expanded view)");
   bool direct = !tensor.is_neg();
@@ -208,16 +203,15 @@ Call::own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailin
   return temporary;
 }
 
-void
-Call::finish() const
+void Call::finish() const
 {
   const c10::NoGradGuard no_grad;
   for (const auto & [temporary, destination] : _copies)
     destination.copy_(temporary);
 }
 
-void
-Call::add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched, std::span<const Operand> sources)
+void Call::add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched,
+                    std::span<const Operand> sources)
 {
   const auto count = std::ssize(sources);
   void * data = tensor.mutable_data_ptr();

@@ -18,7 +18,10 @@ struct Slot
   Range range;
   std::vector<std::int64_t> trailing; ///< axes behind the batch axes
 
-  explicit Slot(const VariableInfo & info) : name(info.name), range(info.range), trailing(info.trailing_shape()) {}
+  explicit Slot(const VariableInfo & info)
+      : name(info.name), range(info.range), trailing(info.trailing_shape())
+  {
+  }
 };
 
 /// A parameter that lives in the state, and its present value.
@@ -43,7 +46,8 @@ class Call
 public:
   Call(const Signature & signature, const ValueMap & inputs, const std::vector<StoredParameter> & parameters);
 
-  /// Adds the tangents: `wanted[i]` tells whether input or parameter i (parameters come after the inputs) can have one.
+  /// Adds the tangents: `wanted[i]` tells whether input or parameter i (parameters come after the inputs) can
+  /// have one.
   void add_tangents(const ValueMap & tangents, const std::vector<char> & wanted);
 
   /// Broadcasts everything added so far and fills the sources and tangents of the job.
@@ -52,7 +56,10 @@ public:
   const Shape & batch() const { return _batch; }
 
   /// Whether input or parameter i has batch axes.
-  bool batched(std::size_t i) const { return _given[i].tensor->dim() > std::int64_t(_given[i].slot->trailing.size()); }
+  bool batched(std::size_t i) const
+  {
+    return _given[i].tensor->dim() > std::int64_t(_given[i].slot->trailing.size());
+  }
 
   /// Batch axes of input or parameter i as it was given.
   Shape batch_of(std::size_t i) const
@@ -62,13 +69,17 @@ public:
   }
 
   /// Where the tangent of input or parameter i is in the tangent array, -1 where there is none.
-  std::int64_t tangent_place(std::size_t i) const { return _tangent_places.empty() ? -1 : _tangent_places[i]; }
+  std::int64_t tangent_place(std::size_t i) const
+  {
+    return _tangent_places.empty() ? -1 : _tangent_places[i];
+  }
 
   /// A fresh tensor (*batch, *trailing), or (*trailing) where it is not batched.
   at::Tensor make(at::IntArrayRef trailing, bool is_batched) const;
 
-  /// Checks a tensor that the caller owns, (*batch, *trailing) or, where it needs no batch axes, (*trailing). Returns
-  /// the one to write to: itself, or a temporary where it shares memory with an input or its rows cannot be written.
+  /// Checks a tensor that the caller owns, (*batch, *trailing) or, where it needs no batch axes, (*trailing).
+  /// Returns the one to write to: itself, or a temporary where it shares memory with an input or its rows
+  /// cannot be written.
   at::Tensor own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing, bool needs_batch);
 
   /// Copies temporaries to where they belong.
@@ -97,7 +108,7 @@ private:
   Argument rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const;
 
   Shape _batch;
-  c10::SmallVector<Given, 8> _given;    ///< inputs, then parameters
+  c10::SmallVector<Given, 8> _given; ///< inputs, then parameters
   c10::SmallVector<Given, 4> _tangents;
   c10::SmallVector<std::int64_t, 8> _tangent_places;
   c10::SmallVector<std::pair<at::Tensor, at::Tensor>, 1> _copies; ///< (temporary, destination)

@@ -8,8 +8,7 @@
 namespace neml2::aoti
 {
 
-at::Tensor
-DerivativePlan::fixed() const
+at::Tensor DerivativePlan::fixed() const
 {
   if (!uniform_is_fixed)
     return {};
@@ -17,8 +16,7 @@ DerivativePlan::fixed() const
   return _fixed;
 }
 
-void
-DerivativePlan::keep_fixed(const at::Tensor & values) const
+void DerivativePlan::keep_fixed(const at::Tensor & values) const
 {
   if (!uniform_is_fixed)
     return;
@@ -45,8 +43,7 @@ struct Columns
 /// Entries of the blocks of all pairs of one use, by pair, row major.
 using Blocks = std::vector<std::vector<Entry>>;
 
-Columns
-columns_of(const PlanSource & source, const std::vector<PairUse> & use, PairUse wanted)
+Columns columns_of(const PlanSource & source, const std::vector<PairUse> & use, PairUse wanted)
 {
   Columns columns;
   for (std::size_t p = 0; p < use.size(); p++)
@@ -55,9 +52,8 @@ columns_of(const PlanSource & source, const std::vector<PairUse> & use, PairUse 
   return columns;
 }
 
-void
-seed_identity(ProgramBuilder & builder, const PlanSource & source, const std::vector<PairUse> & use, PairUse wanted,
-              const Columns & columns)
+void seed_identity(ProgramBuilder & builder, const PlanSource & source, const std::vector<PairUse> & use,
+                   PairUse wanted, const Columns & columns)
 {
   for (std::size_t p = 0; p < use.size(); p++)
     if (use[p] == wanted)
@@ -66,9 +62,8 @@ seed_identity(ProgramBuilder & builder, const PlanSource & source, const std::ve
                      Entry::number(1));
 }
 
-Blocks
-blocks_of(const ProgramBuilder & builder, const PlanSource & source, const std::vector<PairUse> & use, PairUse wanted,
-          const Columns & columns)
+Blocks blocks_of(const ProgramBuilder & builder, const PlanSource & source, const std::vector<PairUse> & use,
+                 PairUse wanted, const Columns & columns)
 {
   Blocks blocks(use.size());
   for (std::size_t p = 0; p < use.size(); p++)
@@ -81,8 +76,7 @@ blocks_of(const ProgramBuilder & builder, const PlanSource & source, const std::
 }
 
 /// Whether the uniform blocks in use depend on nothing at all.
-bool
-depends_on_nothing(const PlanSource & source, const std::vector<PairUse> & use)
+bool depends_on_nothing(const PlanSource & source, const std::vector<PairUse> & use)
 {
   for (std::size_t p = 0; p < use.size(); p++)
     if (use[p] == PairUse::uniform && !source.metadata.derivatives[p].depends_on.empty())
@@ -90,10 +84,9 @@ depends_on_nothing(const PlanSource & source, const std::vector<PairUse> & use)
   return true;
 }
 
-/// Writes the program for the uniform blocks and returns their entries as the main program sees them: numbers, or
-/// components of the uniform array.
-Blocks
-plan_uniform(DerivativePlan & plan, const PlanSource & source, const std::vector<PairUse> & use)
+/// Writes the program for the uniform blocks and returns their entries as the main program sees them:
+/// numbers, or components of the uniform array.
+Blocks plan_uniform(DerivativePlan & plan, const PlanSource & source, const std::vector<PairUse> & use)
 {
   const auto columns = columns_of(source, use, PairUse::uniform);
   if (columns.count == 0)
@@ -109,7 +102,8 @@ plan_uniform(DerivativePlan & plan, const PlanSource & source, const std::vector
     for (auto & entry : block)
       if (entry.variable)
       {
-        const auto [at, fresh] = position.try_emplace(entry.operand, static_cast<std::int32_t>(exported.size()));
+        const auto [at, fresh] =
+            position.try_emplace(entry.operand, static_cast<std::int32_t>(exported.size()));
         if (fresh)
           exported.push_back(entry);
         entry = Entry::of({uniform_array, at->second});
@@ -119,8 +113,8 @@ plan_uniform(DerivativePlan & plan, const PlanSource & source, const std::vector
   return blocks;
 }
 
-void
-finish(DerivativePlan & plan, ProgramBuilder & builder, std::vector<Entry> results, const PlanSource & source)
+void finish(DerivativePlan & plan, ProgramBuilder & builder, std::vector<Entry> results,
+            const PlanSource & source)
 {
   plan.program = builder.finish(std::move(results));
   for (const auto & result : plan.program.results)
@@ -134,8 +128,7 @@ finish(DerivativePlan & plan, ProgramBuilder & builder, std::vector<Entry> resul
 
 } // namespace
 
-std::unique_ptr<DerivativePlan>
-plan_jacobian(const PlanSource & source, const std::vector<PairUse> & use)
+std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const std::vector<PairUse> & use)
 {
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
@@ -159,9 +152,9 @@ plan_jacobian(const PlanSource & source, const std::vector<PairUse> & use)
   return plan;
 }
 
-std::unique_ptr<DerivativePlan>
-plan_jvp(const PlanSource & source, const std::vector<PairUse> & use, const std::vector<std::int64_t> & tangents,
-         const std::vector<std::size_t> & outputs)
+std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const std::vector<PairUse> & use,
+                                         const std::vector<std::int64_t> & tangents,
+                                         const std::vector<std::size_t> & outputs)
 {
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
@@ -175,7 +168,8 @@ plan_jvp(const PlanSource & source, const std::vector<PairUse> & use, const std:
   {
     std::set<std::int64_t> seeds;
     for (std::size_t p = 0; p < use.size(); p++)
-      if (use[p] != PairUse::unwanted && source.metadata.derivatives[p].output == source.metadata.outputs[outputs[o]].name)
+      if (use[p] != PairUse::unwanted &&
+          source.metadata.derivatives[p].output == source.metadata.outputs[outputs[o]].name)
       {
         pairs_of[o].push_back(p);
         if (use[p] == PairUse::batched)
@@ -185,7 +179,8 @@ plan_jvp(const PlanSource & source, const std::vector<PairUse> & use, const std:
       column[o] = column_of.try_emplace(seeds, static_cast<std::int64_t>(column_of.size())).first->second;
   }
 
-  ProgramBuilder builder(source.segments, source.metadata.state_size, static_cast<std::int64_t>(column_of.size()));
+  ProgramBuilder builder(source.segments, source.metadata.state_size,
+                         static_cast<std::int64_t>(column_of.size()));
   const auto tangent = [&](std::size_t pair, std::int64_t i)
   { return Entry::of({tangent_array, static_cast<std::int32_t>(tangents[pair] + i)}); };
   for (std::size_t o = 0; o < outputs.size(); o++)
@@ -208,7 +203,8 @@ plan_jvp(const PlanSource & source, const std::vector<PairUse> & use, const std:
       for (const auto p : pairs_of[o])
         if (use[p] == PairUse::uniform)
           for (std::int64_t i = 0; i < source.pair_inputs[p].size; i++)
-            factors.emplace_back(uniform[p][static_cast<std::size_t>(r * source.pair_inputs[p].size + i)], tangent(p, i));
+            factors.emplace_back(uniform[p][static_cast<std::size_t>(r * source.pair_inputs[p].size + i)],
+                                 tangent(p, i));
       results.push_back(builder.dot(factors));
     }
   }
@@ -216,8 +212,7 @@ plan_jvp(const PlanSource & source, const std::vector<PairUse> & use, const std:
   return plan;
 }
 
-const PlanCache::Node *
-PlanCache::find(const std::string & key) const
+const PlanCache::Node * PlanCache::find(const std::string & key) const
 {
   const Node * node = _newest.load(std::memory_order_acquire);
   while (node && node->key != key)
@@ -225,8 +220,8 @@ PlanCache::find(const std::string & key) const
   return node;
 }
 
-const DerivativePlan &
-PlanCache::get(const std::string & key, const std::function<std::unique_ptr<DerivativePlan>()> & make)
+const DerivativePlan & PlanCache::get(const std::string & key,
+                                      const std::function<std::unique_ptr<DerivativePlan>()> & make)
 {
   if (const auto * node = find(key))
     return *node->plan;

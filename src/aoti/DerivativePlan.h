@@ -22,15 +22,17 @@ enum class PairUse : char
   uniform = 'u', ///< its block is the same for all points
 };
 
-/// How a jvp or jacobian call gets its derivatives, for one combination of what is wanted and what is batched.
+/// How a jvp or jacobian call gets its derivatives, for one combination of what is wanted and what is
+/// batched.
 struct DerivativePlan
 {
-  /// Evaluated once a call, at one point: derivatives that all points share. Its results fill the uniform array.
+  /// Evaluated once a call, at one point: derivatives that all points share. Its results fill the uniform
+  /// array.
   Program uniform;
   bool uniform_is_fixed = false; ///< nothing it depends on can change: it is evaluated in the first call only
 
-  /// Evaluated for each point. Its results are those of the call: jacobian: the entries of each wanted pair, pair by
-  /// pair, row major; jvp: the components of each wanted output.
+  /// Evaluated for each point. Its results are those of the call: jacobian: the entries of each wanted pair,
+  /// pair by pair, row major; jvp: the components of each wanted output.
   Program program;
 
   std::vector<Operand> results; ///< of `program`
@@ -57,8 +59,8 @@ struct PlanSource
 /// Plan for the jacobian of the pairs in use.
 std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const std::vector<PairUse> & use);
 
-/// Plan for a jvp. `tangents` holds, by pair, the place of its input's tangent in the tangent array, or -1 where the
-/// caller gave none; `outputs` the outputs wanted, as positions in metadata.outputs.
+/// Plan for a jvp. `tangents` holds, by pair, the place of its input's tangent in the tangent array, or -1
+/// where the caller gave none; `outputs` the outputs wanted, as positions in metadata.outputs.
 std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const std::vector<PairUse> & use,
                                          const std::vector<std::int64_t> & tangents,
                                          const std::vector<std::size_t> & outputs);
@@ -67,7 +69,8 @@ std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const std::v
 class PlanCache
 {
 public:
-  const DerivativePlan & get(const std::string & key, const std::function<std::unique_ptr<DerivativePlan>()> & make);
+  const DerivativePlan & get(const std::string & key,
+                             const std::function<std::unique_ptr<DerivativePlan>()> & make);
 
 private:
   struct Node

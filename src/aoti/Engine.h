@@ -27,15 +27,16 @@ struct Sink
 struct Job
 {
   std::int64_t points = 0;
-  at::IntArrayRef batch;                   ///< axes of the points
-  c10::SmallVector<Argument, 8> sources;   ///< inputs and stored parameters
-  c10::SmallVector<Argument, 4> tangents;  ///< their ranges are places in the tangent array
-  std::int64_t tangent_size = 0;           ///< components of the tangent array
+  at::IntArrayRef batch;                            ///< axes of the points
+  c10::SmallVector<Argument, 8> sources;            ///< inputs and stored parameters
+  c10::SmallVector<Argument, 4> tangents;           ///< their ranges are places in the tangent array
+  std::int64_t tangent_size = 0;                    ///< components of the tangent array
   c10::SmallVector<std::size_t, 4> tangent_sources; ///< whose tangents they are, as positions in `sources`
-  c10::SmallVector<Sink, 8> sinks;         ///< one row for each point
+  c10::SmallVector<Sink, 8> sinks;                  ///< one row for each point
   c10::SmallVector<Sink, 4> uniform_sinks; ///< one row altogether, from uniform and constant arrays alone
   const DerivativePlan * plan = nullptr;
-  std::atomic<std::uint64_t> * iterated = nullptr; ///< if not null, gets a bit for each segment that changed its guess
+  std::atomic<std::uint64_t> * iterated =
+      nullptr; ///< if not null, gets a bit for each segment that changed its guess
 };
 
 /// Throws the ConvergenceError of a batch of `points`.

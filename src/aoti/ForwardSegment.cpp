@@ -38,7 +38,8 @@ public:
       return;
     }
     auto * block = static_cast<char *>(state.mutable_data_ptr());
-    for (std::int64_t b = 0; b < chunk.blocks; b++, block += static_cast<std::size_t>(_state_size) * _row_bytes)
+    for (std::int64_t b = 0; b < chunk.blocks;
+         b++, block += static_cast<std::size_t>(_state_size) * _row_bytes)
       for (const auto & [from, to] : _info.copies)
         std::memcpy(block + static_cast<std::size_t>(to) * _row_bytes,
                     block + static_cast<std::size_t>(from) * _row_bytes, _row_bytes);
@@ -48,11 +49,15 @@ public:
   {
     const auto size = _info.derivative->graph.size;
     if (size > 0)
-      chunk.work.graph(_derivative)({&chunk.work.array(state_array, _state_size), &chunk.work.array(_array, size)});
+      chunk.work.graph(_derivative)(
+          {&chunk.work.array(state_array, _state_size), &chunk.work.array(_array, size)});
   }
 
   const std::vector<Range> & outputs() const override { return _info.outputs; }
-  const DerivativeInfo * derivatives() const override { return _info.derivative ? &*_info.derivative : nullptr; }
+  const DerivativeInfo * derivatives() const override
+  {
+    return _info.derivative ? &*_info.derivative : nullptr;
+  }
   ArrayId derivative_array() const override { return _array; }
 
 private:
@@ -66,8 +71,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Segment>
-make_forward_segment(const Metadata & metadata, const ForwardInfo & info, WorkspaceLayout & layout)
+std::unique_ptr<Segment> make_forward_segment(const Metadata & metadata, const ForwardInfo & info,
+                                              WorkspaceLayout & layout)
 {
   return std::make_unique<ForwardSegment>(metadata, info, layout);
 }

@@ -34,18 +34,20 @@ Graph::Graph(const Metadata & metadata, const GraphInfo & info)
   const auto & expected = metadata.files.at(info.file);
   const auto archive = read_file(_path);
   if (static_cast<std::int64_t>(archive.size()) != expected.bytes)
-    throw FatalError(_path.string() + " has " + std::to_string(archive.size()) + " bytes, and its package says " +
-                     std::to_string(expected.bytes) + ": it is truncated or altered; compile the model again");
+    throw FatalError(_path.string() + " has " + std::to_string(archive.size()) +
+                     " bytes, and its package says " + std::to_string(expected.bytes) +
+                     ": it is truncated or altered; compile the model again");
   if (sha256(archive.data(), archive.size()) != expected.sha256)
     throw FatalError(_path.string() + " does not have the SHA-256 that its package says: it was altered; " +
                      "compile the model again");
   _code = SharedObject::open(expected.sha256, find_shared_object(archive, _path), _path);
-  _create = _code->function<std::remove_pointer_t<decltype(_create)>>("AOTInductorModelContainerCreateWithDevice");
+  _create =
+      _code->function<std::remove_pointer_t<decltype(_create)>>("AOTInductorModelContainerCreateWithDevice");
   _delete = _code->function<std::remove_pointer_t<decltype(_delete)>>("AOTInductorModelContainerDelete");
-  _count_arguments =
-      _code->function<std::remove_pointer_t<decltype(_count_arguments)>>("AOTInductorModelContainerGetNumInputs");
-  _count_results =
-      _code->function<std::remove_pointer_t<decltype(_count_results)>>("AOTInductorModelContainerGetNumOutputs");
+  _count_arguments = _code->function<std::remove_pointer_t<decltype(_count_arguments)>>(
+      "AOTInductorModelContainerGetNumInputs");
+  _count_results = _code->function<std::remove_pointer_t<decltype(_count_results)>>(
+      "AOTInductorModelContainerGetNumOutputs");
   _run = _code->function<std::remove_pointer_t<decltype(_run)>>("AOTInductorModelContainerRunSingleThreaded");
   const auto arguments = GraphRunner(std::shared_ptr<const Graph>(this, [](const Graph *) {})).arguments();
   const std::size_t expected_arguments = info.size > 0 ? 2 : 1;
@@ -69,16 +71,14 @@ GraphRunner::~GraphRunner()
     _graph->_delete(_container);
 }
 
-std::size_t
-GraphRunner::arguments() const
+std::size_t GraphRunner::arguments() const
 {
   std::size_t count = 0;
   _graph->_count_arguments(_container, &count);
   return count;
 }
 
-void
-GraphRunner::operator()(std::initializer_list<const at::Tensor *> arrays)
+void GraphRunner::operator()(std::initializer_list<const at::Tensor *> arrays)
 {
   // The graph takes over the handles that it is given, and hands over those that it returns.
   std::array<AtenTensorHandle, 2> handles{};

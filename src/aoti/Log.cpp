@@ -11,8 +11,7 @@ namespace neml2::aoti
 namespace
 {
 
-std::map<std::string, LogLevel, std::less<>>
-read_levels()
+std::map<std::string, LogLevel, std::less<>> read_levels()
 {
   std::map<std::string, LogLevel, std::less<>> levels;
   const char * text = std::getenv("NEML2_LOGS");
@@ -31,8 +30,7 @@ read_levels()
 
 } // namespace
 
-LogLevel
-log_level(const char * channel)
+LogLevel log_level(const char * channel)
 {
   static const auto levels = read_levels();
   if (levels.empty())
@@ -41,8 +39,7 @@ log_level(const char * channel)
   return it == levels.end() ? LogLevel::off : it->second;
 }
 
-void
-write_log(const char * channel, const std::string & text)
+void write_log(const char * channel, const std::string & text)
 {
   std::cerr << "[neml2 " + std::string(channel) + "] " + text + "\n";
 }

@@ -13,7 +13,8 @@ enum class LogLevel : char
   debug
 };
 
-/// What the environment variable NEML2_LOGS asks for a channel: "newton=info", several separated by commas. Read once.
+/// What the environment variable NEML2_LOGS asks for a channel: "newton=info", several separated by commas.
+/// Read once.
 LogLevel log_level(const char * channel);
 
 /// Writes a line to standard error, whole even when several threads write.

@@ -11,8 +11,7 @@
 namespace neml2::aoti
 {
 
-std::vector<std::int64_t>
-VariableInfo::trailing_shape() const
+std::vector<std::int64_t> VariableInfo::trailing_shape() const
 {
   auto shape = sub_batch_shape;
   shape.insert(shape.end(), base_shape.begin(), base_shape.end());
@@ -27,14 +26,12 @@ using Shape = std::vector<std::int64_t>;
 
 constexpr std::int64_t largest_count = std::int64_t(1) << 32; // keeps products of sizes far from overflow
 
-[[noreturn]] void
-fail(const std::string & reason)
+[[noreturn]] void fail(const std::string & reason)
 {
   throw std::invalid_argument(reason);
 }
 
-const json &
-member(const json & object, const char * key)
+const json & member(const json & object, const char * key)
 {
   if (!object.is_object() || !object.contains(key))
     fail(std::string("'") + key + "' is missing");
@@ -42,8 +39,7 @@ member(const json & object, const char * key)
 }
 
 template <typename T>
-T
-get(const json & object, const char * key)
+T get(const json & object, const char * key)
 {
   try
   {
@@ -55,8 +51,7 @@ get(const json & object, const char * key)
   }
 }
 
-std::int64_t
-get_size(const json & object, const char * key)
+std::int64_t get_size(const json & object, const char * key)
 {
   const auto size = get<std::int64_t>(object, key);
   if (size < 0 || size > largest_count)
@@ -64,8 +59,7 @@ get_size(const json & object, const char * key)
   return size;
 }
 
-std::int64_t
-product(const Shape & shape)
+std::int64_t product(const Shape & shape)
 {
   std::int64_t count = 1;
   for (const auto extent : shape)
@@ -77,7 +71,8 @@ product(const Shape & shape)
   return count;
 }
 
-/// Reads the parts of a package that refer to one another, against the size of its state and its list of files.
+/// Reads the parts of a package that refer to one another, against the size of its state and its list of
+/// files.
 class Parser
 {
 public:
@@ -156,7 +151,8 @@ private:
 
   Range checked(Range range) const
   {
-    if (range.offset < 0 || range.size < 0 || range.size > _m.state_size || range.offset > _m.state_size - range.size)
+    if (range.offset < 0 || range.size < 0 || range.size > _m.state_size ||
+        range.offset > _m.state_size - range.size)
       fail("the range [" + std::to_string(range.offset) + ", " + std::to_string(range.size) +
            "] lies outside the state of size " + std::to_string(_m.state_size));
     return range;
@@ -236,7 +232,8 @@ private:
   {
     EntriesInfo info{get<Shape>(object, "index"), get<std::vector<double>>(object, "constants")};
     if (static_cast<std::int64_t>(info.index.size()) != count)
-      fail("a block has " + std::to_string(info.index.size()) + " entries, expected " + std::to_string(count));
+      fail("a block has " + std::to_string(info.index.size()) + " entries, expected " +
+           std::to_string(count));
     const auto constants = static_cast<std::int64_t>(info.constants.size());
     for (const auto i : info.index)
       if (i >= size || i < -constants)
@@ -258,7 +255,8 @@ private:
       info.jacobian = entries(member(object, "jacobian"), residual * residual, info.graph.size);
     for (const auto & block : get<std::vector<json>>(object, "blocks"))
     {
-      // the rows of an implicit segment's blocks are residuals: positions in its residual vector, not in the state
+      // the rows of an implicit segment's blocks are residuals: positions in its residual vector, not in the
+      // state
       const auto rows = get<std::vector<std::int64_t>>(block, "output");
       if (rows.size() != 2)
         fail("a block's output is " + member(block, "output").dump());
@@ -391,8 +389,7 @@ private:
 
 } // namespace
 
-Metadata
-Metadata::read(const std::filesystem::path & path)
+Metadata Metadata::read(const std::filesystem::path & path)
 {
   const auto text = read_file(path);
   Metadata metadata;

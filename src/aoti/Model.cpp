@@ -13,8 +13,8 @@ namespace neml2::aoti
 namespace
 {
 
-std::unique_ptr<Model::Implementation>
-load(const std::filesystem::path & metadata, const SolverOptions & solvers)
+std::unique_ptr<Model::Implementation> load(const std::filesystem::path & metadata,
+                                            const SolverOptions & solvers)
 {
   try
   {
@@ -27,8 +27,7 @@ load(const std::filesystem::path & metadata, const SolverOptions & solvers)
 }
 
 /// Part of a list of operands: the next `count`.
-std::span<const Operand>
-take(std::span<const Operand> & operands, std::int64_t count)
+std::span<const Operand> take(std::span<const Operand> & operands, std::int64_t count)
 {
   const auto taken = operands.first(static_cast<std::size_t>(count));
   operands = operands.subspan(static_cast<std::size_t>(count));
@@ -37,12 +36,14 @@ take(std::span<const Operand> & operands, std::int64_t count)
 
 } // namespace
 
-Model::Model(const std::filesystem::path & metadata, const SolverOptions & solvers) : _impl(load(metadata, solvers)) {}
+Model::Model(const std::filesystem::path & metadata, const SolverOptions & solvers)
+    : _impl(load(metadata, solvers))
+{
+}
 
 Model::~Model() = default;
 
-ValueMap
-Model::forward(const ValueMap & inputs) const
+ValueMap Model::forward(const ValueMap & inputs) const
 {
   const std::shared_lock lock(_impl->parameters_guard);
   Call call(_impl->signature, inputs, _impl->stored);
@@ -52,8 +53,7 @@ Model::forward(const ValueMap & inputs) const
   return outputs;
 }
 
-ValueMap
-Model::forward_natural(const ValueMap & inputs) const
+ValueMap Model::forward_natural(const ValueMap & inputs) const
 {
   const std::shared_lock lock(_impl->parameters_guard);
   Call call(_impl->signature, inputs, _impl->stored);
@@ -68,8 +68,7 @@ Model::forward_natural(const ValueMap & inputs) const
   return outputs;
 }
 
-void
-Model::forward_into(const ValueMap & inputs, const ValueMap & outputs) const
+void Model::forward_into(const ValueMap & inputs, const ValueMap & outputs) const
 {
   const std::shared_lock lock(_impl->parameters_guard);
   Call call(_impl->signature, inputs, _impl->stored);
@@ -78,8 +77,7 @@ Model::forward_into(const ValueMap & inputs, const ValueMap & outputs) const
   _impl->run(call);
 }
 
-std::pair<ValueMap, ValueMap>
-Model::jvp(const ValueMap & inputs, const ValueMap & tangents) const
+std::pair<ValueMap, ValueMap> Model::jvp(const ValueMap & inputs, const ValueMap & tangents) const
 {
   _impl->need_derivatives("jvp");
   const std::shared_lock lock(_impl->parameters_guard);
@@ -99,9 +97,8 @@ Model::jvp(const ValueMap & inputs, const ValueMap & tangents) const
   return {std::move(outputs), std::move(products)};
 }
 
-void
-Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
-                const ValueMap & output_tangents) const
+void Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
+                     const ValueMap & output_tangents) const
 {
   _impl->need_derivatives("jvp");
   const std::shared_lock lock(_impl->parameters_guard);
@@ -112,7 +109,8 @@ Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueM
     wanted.push_back(_impl->output_number(name, "output"));
     const auto & known = _impl->differentiated;
     if (std::find(known.begin(), known.end(), wanted.back()) == known.end())
-      throw FatalError("no derivative of '" + name + "' was compiled; compile the model with -d " + name + ":");
+      throw FatalError("no derivative of '" + name + "' was compiled; compile the model with -d " + name +
+                       ":");
   }
   _impl->plan_jvp(call, tangents, wanted);
   call.bind();
@@ -121,14 +119,14 @@ Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueM
   for (const auto i : wanted)
   {
     const auto & output = _impl->signature.outputs[i];
-    const auto tensor = call.own(output_tangents.at(output.name), {"output tangent", output.name}, output.trailing, true);
+    const auto tensor =
+        call.own(output_tangents.at(output.name), {"output tangent", output.name}, output.trailing, true);
     call.add_sink(tensor, output.trailing.size(), true, take(results, output.range.size));
   }
   _impl->run(call);
 }
 
-std::pair<ValueMap, JacobianMap>
-Model::jacobian(const ValueMap & inputs) const
+std::pair<ValueMap, JacobianMap> Model::jacobian(const ValueMap & inputs) const
 {
   _impl->need_derivatives("jacobian");
   const std::shared_lock lock(_impl->parameters_guard);
@@ -150,8 +148,7 @@ Model::jacobian(const ValueMap & inputs) const
   return {std::move(outputs), std::move(blocks)};
 }
 
-void
-Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const
+void Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const
 {
   _impl->need_derivatives("jacobian");
   const std::shared_lock lock(_impl->parameters_guard);
@@ -181,14 +178,12 @@ Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const Ja
   _impl->run(call);
 }
 
-const ValueMap &
-Model::named_parameters() const
+const ValueMap & Model::named_parameters() const
 {
   return _impl->parameters;
 }
 
-void
-Model::set_parameter(const std::string & name, const at::Tensor & value)
+void Model::set_parameter(const std::string & name, const at::Tensor & value)
 {
   const std::unique_lock lock(_impl->parameters_guard);
   const auto promoted = _impl->parameters.find(name);
@@ -197,62 +192,56 @@ Model::set_parameter(const std::string & name, const at::Tensor & value)
     std::vector<std::string> known;
     for (const auto & [other, tensor] : _impl->parameters)
       known.push_back(other);
-    throw FatalError("unknown parameter '" + name + "'" + did_you_mean(name, known) + " (the promoted parameters are: " +
-                     quoted_list(known) + "; others are promoted with neml2-compile -p NAME)");
+    throw FatalError("unknown parameter '" + name + "'" + did_you_mean(name, known) +
+                     " (the promoted parameters are: " + quoted_list(known) +
+                     "; others are promoted with neml2-compile -p NAME)");
   }
   for (auto & parameter : _impl->stored)
     if (parameter.slot.name == name)
     {
-      check_tensor(value, {"parameter", name}, parameter.slot.trailing, _impl->signature.dtype, _impl->signature.device);
+      check_tensor(value, {"parameter", name}, parameter.slot.trailing, _impl->signature.dtype,
+                   _impl->signature.device);
       parameter.value = value;
       promoted->second = value;
     }
 }
 
-const std::string &
-Model::name() const
+const std::string & Model::name() const
 {
   return _impl->metadata().name;
 }
 
-const std::vector<std::string> &
-Model::input_names() const
+const std::vector<std::string> & Model::input_names() const
 {
   return _impl->input_names;
 }
 
-const std::vector<std::string> &
-Model::output_names() const
+const std::vector<std::string> & Model::output_names() const
 {
   return _impl->output_names;
 }
 
-const std::map<std::string, std::vector<std::int64_t>> &
-Model::input_base_shapes() const
+const std::map<std::string, std::vector<std::int64_t>> & Model::input_base_shapes() const
 {
   return _impl->input_shapes;
 }
 
-const std::map<std::string, std::vector<std::int64_t>> &
-Model::output_base_shapes() const
+const std::map<std::string, std::vector<std::int64_t>> & Model::output_base_shapes() const
 {
   return _impl->output_shapes;
 }
 
-const std::vector<std::pair<std::string, std::string>> &
-Model::derivative_pairs() const
+const std::vector<std::pair<std::string, std::string>> & Model::derivative_pairs() const
 {
   return _impl->pairs;
 }
 
-at::Device
-Model::device() const
+at::Device Model::device() const
 {
   return _impl->signature.device;
 }
 
-at::ScalarType
-Model::dtype() const
+at::ScalarType Model::dtype() const
 {
   return _impl->signature.dtype;
 }

@@ -14,8 +14,7 @@ namespace
 {
 
 /// Replaces solver options of the package, keeping the type that each has there.
-void
-override_solvers(Metadata & metadata, const SolverOptions & solvers)
+void override_solvers(Metadata & metadata, const SolverOptions & solvers)
 {
   for (auto & segment : metadata.segments)
   {
@@ -53,8 +52,7 @@ override_solvers(Metadata & metadata, const SolverOptions & solvers)
   }
 }
 
-Metadata
-read_metadata(const std::filesystem::path & path, const SolverOptions & solvers)
+Metadata read_metadata(const std::filesystem::path & path, const SolverOptions & solvers)
 {
   auto metadata = Metadata::read(path);
   override_solvers(metadata, solvers);
@@ -74,15 +72,13 @@ Model::Implementation::Implementation(const std::filesystem::path & path, const 
   collect_pairs();
 }
 
-const Slot &
-Model::Implementation::slot(std::size_t number) const
+const Slot & Model::Implementation::slot(std::size_t number) const
 {
   const auto inputs = signature.inputs.size();
   return number < inputs ? signature.inputs[number] : stored[number - inputs].slot;
 }
 
-void
-Model::Implementation::collect_variables()
+void Model::Implementation::collect_variables()
 {
   for (const auto & info : metadata().inputs)
   {
@@ -101,8 +97,7 @@ Model::Implementation::collect_variables()
   }
 }
 
-void
-Model::Implementation::collect_parameters()
+void Model::Implementation::collect_parameters()
 {
   for (const auto & info : metadata().parameters)
   {
@@ -119,8 +114,7 @@ Model::Implementation::collect_parameters()
   }
 }
 
-void
-Model::Implementation::collect_pairs()
+void Model::Implementation::collect_pairs()
 {
   std::map<std::string, std::size_t> number;
   for (std::size_t i = 0; i < signature.inputs.size() + stored.size(); i++)
@@ -140,8 +134,7 @@ Model::Implementation::collect_pairs()
   }
 }
 
-PlanSource
-Model::Implementation::plan_source() const
+PlanSource Model::Implementation::plan_source() const
 {
   PlanSource source{metadata(), engine.segments(), {}, {}};
   for (std::size_t p = 0; p < pairs.size(); p++)
@@ -152,16 +145,14 @@ Model::Implementation::plan_source() const
   return source;
 }
 
-void
-Model::Implementation::need_derivatives(const char * operation) const
+void Model::Implementation::need_derivatives(const char * operation) const
 {
   if (pairs.empty())
     throw FatalError(std::string(operation) + " needs derivatives, and '" + metadata().name +
                      "' was compiled without any: compile it with -d OUTPUT:INPUT");
 }
 
-std::size_t
-Model::Implementation::output_number(const std::string & output, const char * what) const
+std::size_t Model::Implementation::output_number(const std::string & output, const char * what) const
 {
   for (std::size_t i = 0; i < signature.outputs.size(); i++)
     if (signature.outputs[i].name == output)
@@ -170,8 +161,7 @@ Model::Implementation::output_number(const std::string & output, const char * wh
                    " (the outputs are: " + quoted_list(output_names) + ")");
 }
 
-std::size_t
-Model::Implementation::pair_number(const std::string & output, const std::string & input) const
+std::size_t Model::Implementation::pair_number(const std::string & output, const std::string & input) const
 {
   const auto found = std::find(pairs.begin(), pairs.end(), std::pair(output, input));
   if (found != pairs.end())
@@ -183,8 +173,7 @@ Model::Implementation::pair_number(const std::string & output, const std::string
                    did_you_mean(output + ":" + input, known) + " (there are: " + quoted_list(known) + ")");
 }
 
-std::vector<std::int64_t>
-Model::Implementation::block_shape(std::size_t pair) const
+std::vector<std::int64_t> Model::Implementation::block_shape(std::size_t pair) const
 {
   auto shape = signature.outputs[_pair_outputs[pair]].trailing;
   const auto & columns = slot(_pair_inputs[pair]).trailing;
@@ -192,8 +181,7 @@ Model::Implementation::block_shape(std::size_t pair) const
   return shape;
 }
 
-std::int64_t
-Model::Implementation::block_size(std::size_t pair) const
+std::int64_t Model::Implementation::block_size(std::size_t pair) const
 {
   return signature.outputs[_pair_outputs[pair]].range.size * slot(_pair_inputs[pair]).range.size;
 }
@@ -218,45 +206,48 @@ ValueMap Model::Implementation::make_outputs(Call & call) const
   return outputs;
 }
 
-void
-Model::Implementation::own_outputs(Call & call, const ValueMap & outputs) const
+void Model::Implementation::own_outputs(Call & call, const ValueMap & outputs) const
 {
   for (const auto & [name, tensor] : outputs)
   {
     const auto i = output_number(name, "output");
     const auto & trailing = signature.outputs[i].trailing;
-    call.add_sink(call.own(tensor, {"output", name}, trailing, true), trailing.size(), true, _output_sources[i]);
+    call.add_sink(call.own(tensor, {"output", name}, trailing, true), trailing.size(), true,
+                  _output_sources[i]);
   }
 }
 
-std::vector<PairUse>
-Model::Implementation::uses(const Call & call, const std::vector<char> & wanted) const
+std::vector<PairUse> Model::Implementation::uses(const Call & call, const std::vector<char> & wanted) const
 {
   std::vector<PairUse> use(pairs.size(), PairUse::unwanted);
   for (std::size_t p = 0; p < pairs.size(); p++)
     if (wanted[p])
     {
       const auto & needs = _dependencies[p];
-      const bool varies = std::any_of(needs.begin(), needs.end(), [&](std::size_t i) { return call.batched(i); });
+      const bool varies =
+          std::any_of(needs.begin(), needs.end(), [&](std::size_t i) { return call.batched(i); });
       use[p] = varies ? PairUse::batched : PairUse::uniform;
     }
   return use;
 }
 
-std::vector<PairUse>
-Model::Implementation::plan_jacobian(Call & call, const std::vector<char> & wanted) const
+std::vector<PairUse> Model::Implementation::plan_jacobian(Call & call, const std::vector<char> & wanted) const
 {
   auto use = uses(call, wanted);
   std::string key = "J";
   for (const auto pair : use)
     key += static_cast<char>(pair);
-  call.job.plan = &_plans.get(key, [&]
-      { return engine.native() ? native_plan_jacobian(block_sizes(), use) : aoti::plan_jacobian(plan_source(), use); });
+  call.job.plan = &_plans.get(key,
+                              [&]
+                              {
+                                return engine.native() ? native_plan_jacobian(block_sizes(), use)
+                                                       : aoti::plan_jacobian(plan_source(), use);
+                              });
   return use;
 }
 
-void
-Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const
+void Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents,
+                                     const std::vector<std::size_t> & outputs) const
 {
   call.add_tangents(tangents, _differentiable);
   std::vector<char> wanted(pairs.size(), 0);
@@ -283,8 +274,7 @@ Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents, const st
   call.job.plan = &_plans.get(key, make);
 }
 
-void
-Model::Implementation::run(Call & call) const
+void Model::Implementation::run(Call & call) const
 {
   try
   {

@@ -9,8 +9,7 @@ namespace
 {
 
 /// Broadcast of two batch shapes known to fit.
-Shape
-broadcast(const Shape & a, const Shape & b)
+Shape broadcast(const Shape & a, const Shape & b)
 {
   const auto & longer = a.size() >= b.size() ? a : b;
   const auto & shorter = a.size() >= b.size() ? b : a;
@@ -50,8 +49,7 @@ NaturalShapes::NaturalShapes(const Metadata & metadata, const Call & call, std::
     }
 }
 
-Shape
-NaturalShapes::of(const std::vector<Range> & ranges) const
+Shape NaturalShapes::of(const std::vector<Range> & ranges) const
 {
   Shape shape;
   for (const auto & range : ranges)
@@ -60,8 +58,7 @@ NaturalShapes::of(const std::vector<Range> & ranges) const
   return shape;
 }
 
-at::Tensor
-NaturalShapes::reduce(const at::Tensor & output, const Slot & slot, const Shape & batch) const
+at::Tensor NaturalShapes::reduce(const at::Tensor & output, const Slot & slot, const Shape & batch) const
 {
   const auto found = _shapes.find(slot.range.offset);
   if (found == _shapes.end() || std::find(batch.begin(), batch.end(), 0) != batch.end())

@@ -9,7 +9,8 @@
 namespace neml2::aoti
 {
 
-/// Batch axes that values have of themselves: those of the inputs they depend on, before the call made all alike.
+/// Batch axes that values have of themselves: those of the inputs they depend on, before the call made all
+/// alike.
 ///
 /// An implicit segment that found its first guess to be the solution leaves the batch axes of the guess.
 class NaturalShapes

@@ -10,8 +10,7 @@ namespace
 {
 
 /// Number of single-character insertions, deletions and substitutions between two words (Levenshtein).
-std::size_t
-edit_distance(const std::string & a, const std::string & b)
+std::size_t edit_distance(const std::string & a, const std::string & b)
 {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t(0));
@@ -31,8 +30,7 @@ edit_distance(const std::string & a, const std::string & b)
 
 } // namespace
 
-std::string
-did_you_mean(const std::string & name, const std::vector<std::string> & known)
+std::string did_you_mean(const std::string & name, const std::vector<std::string> & known)
 {
   const std::string * nearest = nullptr;
   std::size_t least = std::max<std::size_t>(2, name.size() / 3) + 1;
@@ -45,8 +43,7 @@ did_you_mean(const std::string & name, const std::vector<std::string> & known)
   return nearest ? ", did you mean '" + *nearest + "'?" : "";
 }
 
-std::string
-quoted_list(const std::vector<std::string> & names)
+std::string quoted_list(const std::vector<std::string> & names)
 {
   std::string list;
   for (const auto & name : names)

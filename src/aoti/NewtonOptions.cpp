@@ -65,8 +65,7 @@ private:
 
 } // namespace
 
-solvers::NewtonOptions
-newton_options(const Metadata & metadata, const ImplicitInfo & info)
+solvers::NewtonOptions newton_options(const Metadata & metadata, const ImplicitInfo & info)
 {
   const Reader read(metadata, info);
   solvers::NewtonOptions options;
@@ -92,7 +91,8 @@ newton_options(const Metadata & metadata, const ImplicitInfo & info)
   const auto kind = read.text("linesearch_type", "BACKTRACKING");
   if (kind != "BACKTRACKING" && kind != "STRONG_WOLFE")
     throw read.bad("linesearch_type", "BACKTRACKING or STRONG_WOLFE, not " + kind);
-  search.type = kind == "BACKTRACKING" ? solvers::LineSearchType::backtracking : solvers::LineSearchType::strong_wolfe;
+  search.type =
+      kind == "BACKTRACKING" ? solvers::LineSearchType::backtracking : solvers::LineSearchType::strong_wolfe;
   search.max_iterations = read.integer("max_linesearch_iterations", search.max_iterations);
   search.cutback = read.number("linesearch_cutback", search.cutback);
   search.stopping_criteria = read.number("linesearch_stopping_criteria", search.stopping_criteria);

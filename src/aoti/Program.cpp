@@ -9,8 +9,7 @@
 namespace neml2::aoti
 {
 
-std::int64_t
-Program::footprint(const std::vector<std::unique_ptr<Segment>> & segments) const
+std::int64_t Program::footprint(const std::vector<std::unique_ptr<Segment>> & segments) const
 {
   std::int64_t elements = scratch_size;
   for (const auto & step : steps)
@@ -19,29 +18,26 @@ Program::footprint(const std::vector<std::unique_ptr<Segment>> & segments) const
   return elements;
 }
 
-ProgramBuilder::ProgramBuilder(const std::vector<std::unique_ptr<Segment>> & segments, std::int64_t state_size,
-                               std::int64_t columns)
+ProgramBuilder::ProgramBuilder(const std::vector<std::unique_ptr<Segment>> & segments,
+                               std::int64_t state_size, std::int64_t columns)
     : _segments(segments), _columns(columns), _state(static_cast<std::size_t>(state_size))
 {
 }
 
-void
-ProgramBuilder::seed(std::int64_t component, std::int64_t column, Entry entry)
+void ProgramBuilder::seed(std::int64_t component, std::int64_t column, Entry entry)
 {
   auto & row = _state[static_cast<std::size_t>(component)];
   row.resize(static_cast<std::size_t>(_columns));
   row[static_cast<std::size_t>(column)] = entry;
 }
 
-Entry
-ProgramBuilder::at(std::int64_t component, std::int64_t column) const
+Entry ProgramBuilder::at(std::int64_t component, std::int64_t column) const
 {
   const auto & row = _state[static_cast<std::size_t>(component)];
   return row.empty() ? Entry() : row[static_cast<std::size_t>(column)];
 }
 
-Entry
-ProgramBuilder::dot(const std::vector<std::pair<Entry, Entry>> & factors)
+Entry ProgramBuilder::dot(const std::vector<std::pair<Entry, Entry>> & factors)
 {
   double offset = 0;
   const std::size_t first = _program.terms.size();
@@ -52,7 +48,8 @@ ProgramBuilder::dot(const std::vector<std::pair<Entry, Entry>> & factors)
     if (a.variable && b.variable)
       _program.terms.push_back({1, a.operand, b.operand, true});
     else if (a.variable || b.variable)
-      _program.terms.push_back({a.variable ? b.constant : a.constant, a.variable ? a.operand : b.operand, {}, false});
+      _program.terms.push_back(
+          {a.variable ? b.constant : a.constant, a.variable ? a.operand : b.operand, {}, false});
     else
       offset += a.constant * b.constant;
   }
@@ -74,8 +71,7 @@ ProgramBuilder::dot(const std::vector<std::pair<Entry, Entry>> & factors)
 namespace
 {
 
-Entry
-entry_of(const EntriesInfo & entries, std::int64_t position, ArrayId array)
+Entry entry_of(const EntriesInfo & entries, std::int64_t position, ArrayId array)
 {
   const auto index = entries.index[static_cast<std::size_t>(position)];
   if (index < 0)
@@ -86,8 +82,8 @@ entry_of(const EntriesInfo & entries, std::int64_t position, ArrayId array)
 } // namespace
 
 /// The rows (sum over blocks of block times the derivative of its input), for the row ranges of a segment.
-std::vector<ProgramBuilder::Row>
-ProgramBuilder::products(const Segment & segment, const std::vector<Range> & rows)
+std::vector<ProgramBuilder::Row> ProgramBuilder::products(const Segment & segment,
+                                                          const std::vector<Range> & rows)
 {
   std::vector<Row> result;
   std::vector<std::pair<Entry, Entry>> factors;
@@ -115,8 +111,7 @@ ProgramBuilder::products(const Segment & segment, const std::vector<Range> & row
   return result;
 }
 
-void
-ProgramBuilder::store_rows(const Segment & segment, std::vector<Row> rows)
+void ProgramBuilder::store_rows(const Segment & segment, std::vector<Row> rows)
 {
   std::size_t next = 0;
   for (const auto & range : segment.outputs())
@@ -124,8 +119,7 @@ ProgramBuilder::store_rows(const Segment & segment, std::vector<Row> rows)
       _state[static_cast<std::size_t>(r)] = std::move(rows[next++]);
 }
 
-void
-ProgramBuilder::add_forward(std::size_t number)
+void ProgramBuilder::add_forward(std::size_t number)
 {
   const auto & segment = *_segments[number];
   _program.steps.push_back(Program::Evaluate{number});
@@ -133,8 +127,7 @@ ProgramBuilder::add_forward(std::size_t number)
   flush();
 }
 
-void
-ProgramBuilder::add_implicit(std::size_t number)
+void ProgramBuilder::add_implicit(std::size_t number)
 {
   const auto & segment = *_segments[number];
   std::int64_t size = 0;
@@ -145,7 +138,8 @@ ProgramBuilder::add_implicit(std::size_t number)
   // columns in which no residual depends on anything stay zero
   std::vector<std::size_t> used;
   for (std::size_t column = 0; column < static_cast<std::size_t>(_columns); column++)
-    if (std::any_of(rows.begin(), rows.end(), [&](const Row & row) { return !row.empty() && !row[column].zero(); }))
+    if (std::any_of(rows.begin(), rows.end(),
+                    [&](const Row & row) { return !row.empty() && !row[column].zero(); }))
       used.push_back(column);
   if (used.empty())
   {
@@ -167,7 +161,8 @@ ProgramBuilder::add_implicit(std::size_t number)
       auto & entry = row[column];
       if (entry.variable)
         _program.terms.push_back({1, entry.operand, {}, false});
-      _program.instructions.push_back({target, entry.variable ? 0 : entry.constant, first, _program.terms.size()});
+      _program.instructions.push_back(
+          {target, entry.variable ? 0 : entry.constant, first, _program.terms.size()});
       entry = Entry::of({scratch_array, target++});
     }
   }
@@ -178,28 +173,28 @@ ProgramBuilder::add_implicit(std::size_t number)
 }
 
 /// Adds the step that runs the instructions written since the last one.
-void
-ProgramBuilder::flush()
+void ProgramBuilder::flush()
 {
   if (_program.instructions.size() > _flushed)
     _program.steps.push_back(Program::Combine{_flushed, _program.instructions.size()});
   _flushed = _program.instructions.size();
 }
 
-void
-ProgramBuilder::propagate()
+void ProgramBuilder::propagate()
 {
   for (std::size_t number = 0; number < _segments.size(); number++)
   {
     if (!_segments[number]->derivatives())
     {
       // a segment without derivatives is one that no requested pair goes through
-      store_rows(*_segments[number], std::vector<Row>([&] {
-        std::int64_t size = 0;
-        for (const auto & range : _segments[number]->outputs())
-          size += range.size;
-        return static_cast<std::size_t>(size);
-      }()));
+      store_rows(*_segments[number], std::vector<Row>(
+                                         [&]
+                                         {
+                                           std::int64_t size = 0;
+                                           for (const auto & range : _segments[number]->outputs())
+                                             size += range.size;
+                                           return static_cast<std::size_t>(size);
+                                         }()));
       continue;
     }
     if (_segments[number]->implicit())
@@ -210,8 +205,7 @@ ProgramBuilder::propagate()
 }
 
 /// Leaves out the steps and instructions that no result needs.
-void
-ProgramBuilder::prune()
+void ProgramBuilder::prune()
 {
   std::set<Operand> needed;
   const auto need = [&](const Operand & operand) { needed.insert(operand); };
@@ -285,8 +279,7 @@ ProgramBuilder::prune()
   _program.steps = std::move(kept);
 }
 
-Program
-ProgramBuilder::finish(std::vector<Entry> results)
+Program ProgramBuilder::finish(std::vector<Entry> results)
 {
   flush();
   _program.results = std::move(results);
@@ -296,7 +289,8 @@ ProgramBuilder::finish(std::vector<Entry> results)
   {
     if (result.variable)
       continue;
-    const auto [at, fresh] = known.try_emplace(result.constant, static_cast<std::int32_t>(_program.constants.size()));
+    const auto [at, fresh] =
+        known.try_emplace(result.constant, static_cast<std::int32_t>(_program.constants.size()));
     if (fresh)
       _program.constants.push_back(result.constant);
     result.operand = {constant_array, at->second};

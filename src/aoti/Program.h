@@ -41,8 +41,8 @@ struct Term
   bool product = false;
 };
 
-/// Derivatives of a model by the chain rule, as a list of steps. Zeros and constants are folded when it is written, and
-/// what no result needs is left out.
+/// Derivatives of a model by the chain rule, as a list of steps. Zeros and constants are folded when it is
+/// written, and what no result needs is left out.
 class Program
 {
 public:
@@ -72,7 +72,8 @@ public:
   std::vector<Instruction> instructions;
   std::vector<Term> terms;
   std::vector<Entry> results;
-  std::vector<double> constants; ///< those among the results; their operands are components of the constant array
+  std::vector<double>
+      constants; ///< those among the results; their operands are components of the constant array
   std::int64_t scratch_size = 0;
 
   bool empty() const { return steps.empty(); }
@@ -85,7 +86,8 @@ public:
 class ProgramBuilder
 {
 public:
-  ProgramBuilder(const std::vector<std::unique_ptr<Segment>> & segments, std::int64_t state_size, std::int64_t columns);
+  ProgramBuilder(const std::vector<std::unique_ptr<Segment>> & segments, std::int64_t state_size,
+                 std::int64_t columns);
 
   /// Derivative of a component of the state in a column, before the first segment.
   void seed(std::int64_t component, std::int64_t column, Entry entry);
@@ -132,8 +134,7 @@ template <typename T>
 using ArrayViews = std::vector<ArrayView<T>>;
 
 template <typename T>
-Lanes<T>
-lanes_of(const ArrayViews<T> & arrays, Operand operand, std::int64_t lanes)
+Lanes<T> lanes_of(const ArrayViews<T> & arrays, Operand operand, std::int64_t lanes)
 {
   const auto & array = arrays[static_cast<std::size_t>(operand.array)];
   return {array.data + operand.component * lanes, array.block_stride};
@@ -141,7 +142,7 @@ lanes_of(const ArrayViews<T> & arrays, Operand operand, std::int64_t lanes)
 
 /// Runs instructions [first, last) of a program on `blocks` blocks.
 template <typename T>
-void run_instructions(const Program & program, std::size_t first, std::size_t last, const ArrayViews<T> & arrays,
-                      std::int64_t blocks, std::int64_t lanes);
+void run_instructions(const Program & program, std::size_t first, std::size_t last,
+                      const ArrayViews<T> & arrays, std::int64_t blocks, std::int64_t lanes);
 
 } // namespace neml2::aoti

@@ -6,8 +6,7 @@
 namespace neml2::aoti
 {
 
-void
-Segment::solve(Chunk &, std::int64_t, std::int64_t, std::int64_t) const
+void Segment::solve(Chunk &, std::int64_t, std::int64_t, std::int64_t) const
 {
   throw FatalError("internal error: a forward segment has no equations to solve");
 }
@@ -27,15 +26,14 @@ std::uint64_t compute_values(const std::vector<std::unique_ptr<Segment>> & segme
   return iterated;
 }
 
-std::size_t
-add_graph(const Metadata & metadata, const GraphInfo & info, WorkspaceLayout & layout)
+std::size_t add_graph(const Metadata & metadata, const GraphInfo & info, WorkspaceLayout & layout)
 {
   layout.graphs.push_back(std::make_shared<const Graph>(metadata, info));
   return layout.graphs.size() - 1;
 }
 
-std::unique_ptr<Segment>
-make_segment(const Metadata & metadata, const SegmentInfo & info, WorkspaceLayout & layout)
+std::unique_ptr<Segment> make_segment(const Metadata & metadata, const SegmentInfo & info,
+                                      WorkspaceLayout & layout)
 {
   if (const auto * forward = std::get_if<ForwardInfo>(&info))
     return make_forward_segment(metadata, *forward, layout);

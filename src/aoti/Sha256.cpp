@@ -23,8 +23,7 @@ constexpr std::array<std::uint32_t, 64> round_constants = {
 
 constexpr std::size_t block_bytes = 64;
 
-void
-absorb(std::array<std::uint32_t, 8> & hash, const unsigned char * block)
+void absorb(std::array<std::uint32_t, 8> & hash, const unsigned char * block)
 {
   std::array<std::uint32_t, 64> w{};
   for (std::size_t i = 0; i < 16; i++)
@@ -52,8 +51,7 @@ absorb(std::array<std::uint32_t, 8> & hash, const unsigned char * block)
 
 } // namespace
 
-std::string
-sha256(const void * data, std::size_t size)
+std::string sha256(const void * data, std::size_t size)
 {
   std::array<std::uint32_t, 8> hash = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};

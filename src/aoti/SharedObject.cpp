@@ -18,20 +18,18 @@ namespace neml2::aoti
 namespace
 {
 
-[[noreturn]] void
-fail(const std::filesystem::path & origin, const std::string & what)
+[[noreturn]] void fail(const std::filesystem::path & origin, const std::string & what)
 {
   throw FatalError("cannot load the compiled graph " + origin.string() + ": " + what);
 }
 
-std::string
-path_of(int file)
+std::string path_of(int file)
 {
   return "/proc/self/fd/" + std::to_string(file);
 }
 
-void
-write_all(int file, std::string_view bytes, const std::filesystem::path & origin, const std::string & where)
+void write_all(int file, std::string_view bytes, const std::filesystem::path & origin,
+               const std::string & where)
 {
   while (!bytes.empty())
   {
@@ -49,8 +47,7 @@ write_all(int file, std::string_view bytes, const std::filesystem::path & origin
 }
 
 /// A file without a name, so that it vanishes with the process however that ends.
-int
-nameless_file(const std::filesystem::path & folder, const std::filesystem::path & origin)
+int nameless_file(const std::filesystem::path & folder, const std::filesystem::path & origin)
 {
   std::string name = (folder / "neml2-XXXXXX").string();
   const int file = ::mkostemp(name.data(), O_CLOEXEC);
@@ -62,8 +59,7 @@ nameless_file(const std::filesystem::path & folder, const std::filesystem::path 
 
 } // namespace
 
-int
-UnpackedFile::create(std::string_view code, const std::filesystem::path & origin)
+int UnpackedFile::create(std::string_view code, const std::filesystem::path & origin)
 {
   const char * folder = std::getenv("NEML2_UNPACK_DIR");
   if (!folder || !*folder)
@@ -97,13 +93,13 @@ SharedObject::SharedObject(std::string_view code, const std::filesystem::path & 
 SharedObject::~SharedObject()
 {
   ::dlclose(_handle);
-  // Code with unique symbols stays resident. Its path then stays taken, so its number must not be given to another file.
+  // Code with unique symbols stays resident. Its path then stays taken, so its number must not be given to
+  // another file.
   if (!::dlopen(path_of(_file).c_str(), RTLD_NOW | RTLD_NOLOAD))
     ::close(_file);
 }
 
-void *
-SharedObject::address(const char * name) const
+void * SharedObject::address(const char * name) const
 {
   void * found = ::dlsym(_handle, name);
   if (!found)
@@ -111,8 +107,8 @@ SharedObject::address(const char * name) const
   return found;
 }
 
-std::shared_ptr<const SharedObject>
-SharedObject::open(const std::string & key, std::string_view code, const std::filesystem::path & origin)
+std::shared_ptr<const SharedObject> SharedObject::open(const std::string & key, std::string_view code,
+                                                       const std::filesystem::path & origin)
 {
   static std::mutex guard;
   static std::map<std::string, std::weak_ptr<const SharedObject>> opened;

@@ -13,10 +13,10 @@ namespace neml2::aoti
 class SharedObject
 {
 public:
-  /// Loads `code`, or returns what is loaded already under the same `key` (the hash of the file it came from).
-  /// `origin` is used in messages only. Throws FatalError. Safe from several threads.
-  static std::shared_ptr<const SharedObject>
-  open(const std::string & key, std::string_view code, const std::filesystem::path & origin);
+  /// Loads `code`, or returns what is loaded already under the same `key` (the hash of the file it came
+  /// from). `origin` is used in messages only. Throws FatalError. Safe from several threads.
+  static std::shared_ptr<const SharedObject> open(const std::string & key, std::string_view code,
+                                                  const std::filesystem::path & origin);
 
   SharedObject(std::string_view code, const std::filesystem::path & origin);
   ~SharedObject();
@@ -38,8 +38,8 @@ private:
   void * _handle = nullptr;
 };
 
-/// Where SharedObject puts code: in memory (the default), or in unlinked files of a folder. The environment variable
-/// NEML2_UNPACK_DIR names such a folder, for systems that allow no executable memory files.
+/// Where SharedObject puts code: in memory (the default), or in unlinked files of a folder. The environment
+/// variable NEML2_UNPACK_DIR names such a folder, for systems that allow no executable memory files.
 class UnpackedFile
 {
 public:

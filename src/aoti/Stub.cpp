@@ -15,16 +15,15 @@ namespace
 
 namespace fs = std::filesystem;
 
-std::string
-option(const nmhit::Node & block, const std::string & name)
+std::string option(const nmhit::Node & block, const std::string & name)
 {
   if (!block.find(name))
-    throw FatalError(block.file_location() + ": block [" + block.fullpath() + "] lacks the option '" + name + "'");
+    throw FatalError(block.file_location() + ": block [" + block.fullpath() + "] lacks the option '" + name +
+                     "'");
   return block.param<std::string>(name);
 }
 
-const nmhit::Node &
-find_model(const nmhit::Node & root, const fs::path & path, const std::string & name)
+const nmhit::Node & find_model(const nmhit::Node & root, const fs::path & path, const std::string & name)
 {
   std::vector<std::string> known;
   for (const auto * section : root.children(nmhit::NodeType::Section))
@@ -38,12 +37,11 @@ find_model(const nmhit::Node & root, const fs::path & path, const std::string & 
       known.push_back(model->path());
     }
   }
-  throw FatalError(path.string() + ": block [Models] has no model '" + name + "'" + did_you_mean(name, known) +
-                   " (there are: " + quoted_list(known) + ")");
+  throw FatalError(path.string() + ": block [Models] has no model '" + name + "'" +
+                   did_you_mean(name, known) + " (there are: " + quoted_list(known) + ")");
 }
 
-SolverOptions
-read_solvers(const nmhit::Node & root)
+SolverOptions read_solvers(const nmhit::Node & root)
 {
   SolverOptions solvers;
   for (const auto * section : root.children(nmhit::NodeType::Section))
@@ -59,8 +57,7 @@ read_solvers(const nmhit::Node & root)
 
 } // namespace
 
-Stub
-Stub::read(const fs::path & path, const std::string & name)
+Stub Stub::read(const fs::path & path, const std::string & name)
 {
   if (std::error_code trouble; !fs::is_regular_file(path, trouble))
     throw FatalError("cannot read " + path.string() + ": there is no such file");
@@ -80,8 +77,7 @@ Stub::read(const fs::path & path, const std::string & name)
   }
 }
 
-fs::path
-Stub::metadata(const fs::path & stub, const std::string & name, const std::string & device) const
+fs::path Stub::metadata(const fs::path & stub, const std::string & name, const std::string & device) const
 {
   const auto file = name + "_meta.json";
   const auto folder = fs::absolute(stub).parent_path();
@@ -98,7 +94,8 @@ Stub::metadata(const fs::path & stub, const std::string & name, const std::strin
         devices.push_back(entry.path().filename().string());
   }
   std::string text = "no package of the model '" + name + "' for the device '" + device + "': neither " +
-                     (given / device / file).string() + " nor " + (beside / device / file).string() + " exists";
+                     (given / device / file).string() + " nor " + (beside / device / file).string() +
+                     " exists";
   if (!devices.empty())
     text += " (it was compiled for: " + quoted_list(devices) + ")";
   throw FatalError(text + "; compile the model with neml2-compile");

@@ -18,7 +18,8 @@ struct Stub
   /// Reads block [Models]/<name>. Throws FatalError with file, line and block.
   static Stub read(const std::filesystem::path & path, const std::string & name);
 
-  /// Metadata of the package for a device. Throws FatalError where there is none, naming the devices there are.
+  /// Metadata of the package for a device. Throws FatalError where there is none, naming the devices there
+  /// are.
   std::filesystem::path metadata(const std::filesystem::path & stub, const std::string & name,
                                  const std::string & device) const;
 };

@@ -17,8 +17,7 @@ Workspace::Workspace(const WorkspaceLayout & layout)
     _runners.push_back(std::make_unique<GraphRunner>(graph));
 }
 
-const at::Tensor &
-Workspace::array(ArrayId id, std::int64_t components)
+const at::Tensor & Workspace::array(ArrayId id, std::int64_t components)
 {
   auto & array = _arrays[static_cast<std::size_t>(id)];
   if (array.blocks == _blocks && array.components == components)
@@ -44,8 +43,7 @@ void Workspace::release()
     _arrays.assign(_arrays.size(), {});
 }
 
-std::unique_ptr<Workspace>
-WorkspacePool::take()
+std::unique_ptr<Workspace> WorkspacePool::take()
 {
   {
     const std::lock_guard lock(_guard);
@@ -59,8 +57,7 @@ WorkspacePool::take()
   return std::make_unique<Workspace>(_layout);
 }
 
-void
-WorkspacePool::give(std::unique_ptr<Workspace> workspace)
+void WorkspacePool::give(std::unique_ptr<Workspace> workspace)
 {
   workspace->release();
   const std::lock_guard lock(_guard);

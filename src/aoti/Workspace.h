@@ -18,11 +18,11 @@ using ArrayId = std::int32_t;
 /// Arrays that every model has. Those of its segments follow.
 enum : ArrayId
 {
-  state_array = 0,    ///< all variables of the model
-  tangent_array = 1,  ///< tangents of a jvp call
-  scratch_array = 2,  ///< intermediate derivatives
-  constant_array = 3, ///< numbers of a derivative program, the same for every point
-  uniform_array = 4,  ///< derivatives that are the same for every point of a call
+  state_array = 0,      ///< all variables of the model
+  tangent_array = 1,    ///< tangents of a jvp call
+  scratch_array = 2,    ///< intermediate derivatives
+  constant_array = 3,   ///< numbers of a derivative program, the same for every point
+  uniform_array = 4,    ///< derivatives that are the same for every point of a call
   next_state_array = 5, ///< variables of the points to come, while those before are being stored
   first_segment_array = 6
 };
@@ -43,7 +43,8 @@ class Workspace
 public:
   explicit Workspace(const WorkspaceLayout & layout);
 
-  /// Sets the number of blocks of the arrays asked for from now on. Fewer blocks keep what the first ones hold.
+  /// Sets the number of blocks of the arrays asked for from now on. Fewer blocks keep what the first ones
+  /// hold.
   void resize(std::int64_t blocks) { _blocks = blocks; }
 
   /// Array of shape (blocks, components, lanes), contiguous.
@@ -82,8 +83,8 @@ private:
   std::vector<std::unique_ptr<GraphRunner>> _runners;
 };
 
-/// Workspaces that wait for their next use, so that a call makes none. Threads never wait for one another here beyond
-/// taking one from a list.
+/// Workspaces that wait for their next use, so that a call makes none. Threads never wait for one another
+/// here beyond taking one from a list.
 class WorkspacePool
 {
 public:
@@ -122,7 +123,7 @@ struct Chunk
   std::int64_t points = 0; ///< real ones; the lanes behind them repeat the last
   std::int64_t blocks = 0;
   std::vector<FailedPoint> failed = {}; ///< points that did not converge, by their position in the batch
-  bool iterated = false; ///< whether some point needed more than its first guess
+  bool iterated = false;                ///< whether some point needed more than its first guess
 };
 
 } // namespace neml2::aoti

@@ -16,15 +16,13 @@ namespace
 {
 
 /// "2.13.0+cpu" -> "2.13.0": builds of one release share the interface that compiled graphs call.
-std::string_view
-release(std::string_view version)
+std::string_view release(std::string_view version)
 {
   return version.substr(0, version.find('+'));
 }
 
 /// The torch that this process runs, as opposed to the one that the library was built against.
-std::string
-running_torch()
+std::string running_torch()
 {
   const std::uint64_t version = aoti_torch_abi_version();
   const auto part = [version](int byte) { return std::to_string((version >> (8 * byte)) & 0xff); };
@@ -32,15 +30,13 @@ running_torch()
 }
 
 /// 0 for code that any processor of the family runs, larger for more; -1 for an unknown name.
-int
-isa_rank(std::string_view isa)
+int isa_rank(std::string_view isa)
 {
   return isa == "generic" ? 0 : isa == "avx2" ? 1 : isa == "avx512" ? 2 : -1;
 }
 
 /// What ATen found on this processor; ATEN_CPU_CAPABILITY lowers it.
-int
-processor_rank()
+int processor_rank()
 {
   const auto capability = at::get_cpu_capability();
   return capability.starts_with("AVX512") ? 2 : capability.starts_with("AVX2") ? 1 : 0;
@@ -48,8 +44,7 @@ processor_rank()
 
 } // namespace
 
-void
-check_runnable(const Metadata & metadata)
+void check_runnable(const Metadata & metadata)
 {
   const auto who = metadata.path.string() + " cannot be run here: ";
   const auto running = running_torch();
@@ -58,8 +53,8 @@ check_runnable(const Metadata & metadata)
                      " is loaded: install that torch, or build neml2 again");
   const bool compiled_by_torch = metadata.backend != "native";
   if (compiled_by_torch && release(metadata.torch_version) != running)
-    throw FatalError(who + "it was compiled with torch " + metadata.torch_version + ", and this is torch " + running +
-                     "; compile the model again");
+    throw FatalError(who + "it was compiled with torch " + metadata.torch_version + ", and this is torch " +
+                     running + "; compile the model again");
   if (metadata.device.starts_with("cuda") && metadata.backend == "aoti")
   {
     if (!at::hasCUDA())

@@ -19,8 +19,7 @@ ConvergenceError::ConvergenceError(const std::string & message, std::vector<Fail
 
 namespace
 {
-bool
-is_recoverable(const std::exception_ptr & error)
+bool is_recoverable(const std::exception_ptr & error)
 {
   try
   {

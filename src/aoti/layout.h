@@ -37,8 +37,8 @@ struct LayoutKernels
   void (*load)(Rows<const T> rows, std::int64_t components, std::int64_t points, T * blocks,
                std::int64_t block_stride, std::int64_t lanes);
 
-  /// Writes blocks into `points` rows. `stream` bypasses the caches, for outputs larger than they are; then fence()
-  /// must follow before another thread reads them.
+  /// Writes blocks into `points` rows. `stream` bypasses the caches, for outputs larger than they are; then
+  /// fence() must follow before another thread reads them.
   void (*store)(const Lanes<T> * components, std::int64_t count, std::int64_t points, Rows<T> rows,
                 std::int64_t lanes, bool stream);
 

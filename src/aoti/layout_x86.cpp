@@ -174,7 +174,10 @@ NEML2_AVX2 void store_avx2(const Lanes<typename Tile::Scalar> * components, std:
   store_plain_from(whole, components, count, points, rows, lanes);
 }
 
-void fence_stores() { _mm_sfence(); }
+void fence_stores()
+{
+  _mm_sfence();
+}
 
 template <typename Tile>
 std::vector<LayoutKernels<typename Tile::Scalar>> kernels()

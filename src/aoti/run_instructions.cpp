@@ -52,16 +52,16 @@ run(const Program::Instruction * instruction, const Program::Instruction * last,
       }
 }
 
-NEML2_CLONES void
-run_double(const Program::Instruction * first, const Program::Instruction * last, const Term * terms,
-           const ArrayView<double> * arrays, std::int64_t blocks, std::int64_t lanes)
+NEML2_CLONES void run_double(const Program::Instruction * first, const Program::Instruction * last,
+                             const Term * terms, const ArrayView<double> * arrays, std::int64_t blocks,
+                             std::int64_t lanes)
 {
   run(first, last, terms, arrays, blocks, lanes);
 }
 
-NEML2_CLONES void
-run_float(const Program::Instruction * first, const Program::Instruction * last, const Term * terms,
-          const ArrayView<float> * arrays, std::int64_t blocks, std::int64_t lanes)
+NEML2_CLONES void run_float(const Program::Instruction * first, const Program::Instruction * last,
+                            const Term * terms, const ArrayView<float> * arrays, std::int64_t blocks,
+                            std::int64_t lanes)
 {
   run(first, last, terms, arrays, blocks, lanes);
 }
@@ -69,18 +69,16 @@ run_float(const Program::Instruction * first, const Program::Instruction * last,
 } // namespace
 
 template <>
-void
-run_instructions(const Program & program, std::size_t first, std::size_t last, const ArrayViews<double> & arrays,
-                 std::int64_t blocks, std::int64_t lanes)
+void run_instructions(const Program & program, std::size_t first, std::size_t last,
+                      const ArrayViews<double> & arrays, std::int64_t blocks, std::int64_t lanes)
 {
   const auto * all = program.instructions.data();
   run_double(all + first, all + last, program.terms.data(), arrays.data(), blocks, lanes);
 }
 
 template <>
-void
-run_instructions(const Program & program, std::size_t first, std::size_t last, const ArrayViews<float> & arrays,
-                 std::int64_t blocks, std::int64_t lanes)
+void run_instructions(const Program & program, std::size_t first, std::size_t last,
+                      const ArrayViews<float> & arrays, std::int64_t blocks, std::int64_t lanes)
 {
   const auto * all = program.instructions.data();
   run_float(all + first, all + last, program.terms.data(), arrays.data(), blocks, lanes);

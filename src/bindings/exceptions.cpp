@@ -21,16 +21,14 @@ struct Classes
   PyObject * aggregate;
 };
 
-Classes &
-classes()
+Classes & classes()
 {
   static Classes all{};
   return all;
 }
 
 /// A class that users find as neml2.aoti.<name>.
-PyObject *
-make_class(nb::module_ & m, const char * name, PyObject * base, bool recoverable, const char * doc)
+PyObject * make_class(nb::module_ & m, const char * name, PyObject * base, bool recoverable, const char * doc)
 {
   nb::dict members;
   members["recoverable"] = recoverable;
@@ -44,16 +42,14 @@ make_class(nb::module_ & m, const char * name, PyObject * base, bool recoverable
 
 nb::object to_python(const std::exception_ptr & error);
 
-nb::object
-make(PyObject * type, const aoti::Exception & error)
+nb::object make(PyObject * type, const aoti::Exception & error)
 {
   auto instance = nb::handle(type)(error.what());
   instance.attr("recoverable") = error.recoverable();
   return instance;
 }
 
-nb::object
-make(const aoti::ConvergenceError & error)
+nb::object make(const aoti::ConvergenceError & error)
 {
   auto instance = make(classes().convergence, error);
   nb::list points;
@@ -63,8 +59,7 @@ make(const aoti::ConvergenceError & error)
   return instance;
 }
 
-nb::object
-make(const aoti::AggregateError & error)
+nb::object make(const aoti::AggregateError & error)
 {
   auto instance = make(classes().aggregate, error);
   nb::list errors;
@@ -74,8 +69,7 @@ make(const aoti::AggregateError & error)
   return instance;
 }
 
-nb::object
-to_python(const std::exception_ptr & error)
+nb::object to_python(const std::exception_ptr & error)
 {
   try
   {
@@ -99,8 +93,7 @@ to_python(const std::exception_ptr & error)
   }
 }
 
-void
-translate(const std::exception_ptr & error, void *)
+void translate(const std::exception_ptr & error, void *)
 {
   try
   {
@@ -115,16 +108,17 @@ translate(const std::exception_ptr & error, void *)
 
 } // namespace
 
-void
-bind_exceptions(nb::module_ & m)
+void bind_exceptions(nb::module_ & m)
 {
   auto & all = classes();
-  all.base = make_class(m, "Exception", PyExc_RuntimeError, false,
-                        "Base of the errors of compiled models. `recoverable` tells whether the caller can go on, for "
-                        "example with a smaller time step.");
-  all.convergence = make_class(m, "ConvergenceError", all.base, true,
-                               "Some material points did not converge. `points` lists them as (index in the flattened "
-                               "batch, iterations, residual).");
+  all.base = make_class(
+      m, "Exception", PyExc_RuntimeError, false,
+      "Base of the errors of compiled models. `recoverable` tells whether the caller can go on, for "
+      "example with a smaller time step.");
+  all.convergence =
+      make_class(m, "ConvergenceError", all.base, true,
+                 "Some material points did not converge. `points` lists them as (index in the flattened "
+                 "batch, iterations, residual).");
   all.fatal = make_class(m, "FatalError", all.base, false, "A call or a package that cannot work as it is.");
   all.aggregate = make_class(m, "AggregateError", all.base, false,
                              "Several parts of one dispatched call failed; `errors` lists them.");

@@ -46,29 +46,25 @@ struct Parameters
 
 /// Runs `compute` without the interpreter lock.
 template <typename Function>
-auto
-unlocked(Function && compute)
+auto unlocked(Function && compute)
 {
   const nb::gil_scoped_release released;
   return compute();
 }
 
-nb::dict
-forward(const Model & model, nb::handle inputs)
+nb::dict forward(const Model & model, nb::handle inputs)
 {
   const auto values = to_values(inputs, "input");
   return to_python(unlocked([&] { return model.forward(values); }), model.output_names());
 }
 
-nb::dict
-forward_natural(const Model & model, nb::handle inputs)
+nb::dict forward_natural(const Model & model, nb::handle inputs)
 {
   const auto values = to_values(inputs, "input");
   return to_python(unlocked([&] { return model.forward_natural(values); }), model.output_names());
 }
 
-nb::tuple
-jvp(const Model & model, nb::handle inputs, nb::handle tangents)
+nb::tuple jvp(const Model & model, nb::handle inputs, nb::handle tangents)
 {
   const auto values = to_values(inputs, "input");
   const auto directions = to_values(tangents, "tangent");
@@ -76,24 +72,23 @@ jvp(const Model & model, nb::handle inputs, nb::handle tangents)
   return nb::make_tuple(to_python(outputs, model.output_names()), to_python(products, model.output_names()));
 }
 
-nb::tuple
-jacobian(const Model & model, nb::handle inputs)
+nb::tuple jacobian(const Model & model, nb::handle inputs)
 {
   const auto values = to_values(inputs, "input");
   const auto [outputs, blocks] = unlocked([&] { return model.jacobian(values); });
-  return nb::make_tuple(to_python(outputs, model.output_names()), to_python(blocks, model.derivative_pairs()));
+  return nb::make_tuple(to_python(outputs, model.output_names()),
+                        to_python(blocks, model.derivative_pairs()));
 }
 
-void
-forward_into(const Model & model, nb::handle inputs, nb::handle outputs)
+void forward_into(const Model & model, nb::handle inputs, nb::handle outputs)
 {
   const auto values = to_values(inputs, "input");
   const auto into = to_values(outputs, "output");
   unlocked([&] { model.forward_into(values, into); });
 }
 
-void
-jvp_into(const Model & model, nb::handle inputs, nb::handle tangents, nb::handle outputs, nb::handle products)
+void jvp_into(const Model & model, nb::handle inputs, nb::handle tangents, nb::handle outputs,
+              nb::handle products)
 {
   const auto values = to_values(inputs, "input");
   const auto directions = to_values(tangents, "tangent");
@@ -102,8 +97,7 @@ jvp_into(const Model & model, nb::handle inputs, nb::handle tangents, nb::handle
   unlocked([&] { model.jvp_into(values, directions, into, products_into); });
 }
 
-void
-jacobian_into(const Model & model, nb::handle inputs, nb::handle outputs, nb::handle blocks)
+void jacobian_into(const Model & model, nb::handle inputs, nb::handle outputs, nb::handle blocks)
 {
   const auto values = to_values(inputs, "input");
   const auto into = to_values(outputs, "output");
@@ -111,27 +105,24 @@ jacobian_into(const Model & model, nb::handle inputs, nb::handle outputs, nb::ha
   unlocked([&] { model.jacobian_into(values, into, blocks_into); });
 }
 
-void
-set_parameter(Model & model, const std::string & name, nb::handle value)
+void set_parameter(Model & model, const std::string & name, nb::handle value)
 {
   model.set_parameter(name, to_tensor(value, "parameter '" + name + "'"));
 }
 
-nb::object
-torch_dtype(const Model & model)
+nb::object torch_dtype(const Model & model)
 {
   return nb::module_::import_("torch").attr(model.dtype() == at::kDouble ? "float64" : "float32");
 }
 
-nb::object
-torch_device(const Model & model)
+nb::object torch_device(const Model & model)
 {
   return nb::module_::import_("torch").attr("device")(model.device().str());
 }
 
 /// Shapes by name, as tuples, in the order of `names`.
-nb::dict
-shapes(const std::map<std::string, std::vector<std::int64_t>> & by_name, const std::vector<std::string> & names)
+nb::dict shapes(const std::map<std::string, std::vector<std::int64_t>> & by_name,
+                const std::vector<std::string> & names)
 {
   nb::dict dict;
   for (const auto & name : names)
@@ -141,10 +132,10 @@ shapes(const std::map<std::string, std::vector<std::int64_t>> & by_name, const s
 
 } // namespace
 
-void
-bind_model(nb::module_ & m)
+void bind_model(nb::module_ & m)
 {
-  nb::class_<Parameters>(m, "Parameters", "Promoted parameters by name. Assigning to one is Model.set_parameter.")
+  nb::class_<Parameters>(m, "Parameters",
+                         "Promoted parameters by name. Assigning to one is Model.set_parameter.")
       .def(
           "__getitem__", [](const Parameters & p, const std::string & name) { return to_python(p.at(name)); },
           nb::sig("def __getitem__(self, name: str, /) -> torch.Tensor"))
@@ -154,26 +145,32 @@ bind_model(nb::module_ & m)
           nb::sig("def __setitem__(self, name: str, value: torch.Tensor, /) -> None"))
       .def("__contains__",
            [](const Parameters & p, nb::handle name)
-           { return nb::isinstance<nb::str>(name) && p.model->named_parameters().contains(nb::cast<std::string>(name)); })
+           {
+             return nb::isinstance<nb::str>(name) &&
+                    p.model->named_parameters().contains(nb::cast<std::string>(name));
+           })
       .def("__len__", [](const Parameters & p) { return p.model->named_parameters().size(); })
       .def(
           "__iter__", [](const Parameters & p) { return nb::iter(nb::cast(p.names())); },
           nb::sig("def __iter__(self) -> collections.abc.Iterator[str]"))
       .def("keys", &Parameters::names)
       .def(
-          "values", [](const Parameters & p) { return to_python(p.model->named_parameters(), p.names()).values(); },
+          "values",
+          [](const Parameters & p) { return to_python(p.model->named_parameters(), p.names()).values(); },
           nb::sig("def values(self) -> list[torch.Tensor]"))
       .def(
-          "items", [](const Parameters & p) { return to_python(p.model->named_parameters(), p.names()).items(); },
+          "items",
+          [](const Parameters & p) { return to_python(p.model->named_parameters(), p.names()).items(); },
           nb::sig("def items(self) -> list[tuple[str, torch.Tensor]]"))
       .def("__repr__",
            [](const Parameters & p) { return nb::repr(to_python(p.model->named_parameters(), p.names())); });
 
-  nb::class_<Model>(m, "Model",
-                    "A compiled model: a material law for whole batches of material points, with derivatives.\n\n"
-                    "A variable is (*batch, *base); the batch axes of all inputs and parameters are broadcast against "
-                    "one another. Inputs are torch tensors, or arrays that speak DLPack, of the model's dtype and "
-                    "device; nothing is copied or converted.")
+  nb::class_<Model>(
+      m, "Model",
+      "A compiled model: a material law for whole batches of material points, with derivatives.\n\n"
+      "A variable is (*batch, *base); the batch axes of all inputs and parameters are broadcast against "
+      "one another. Inputs are torch tensors, or arrays that speak DLPack, of the model's dtype and "
+      "device; nothing is copied or converted.")
       .def(
           "__init__",
           [](Model * self, const std::filesystem::path & metadata, const aoti::SolverOptions & solvers)
@@ -182,7 +179,8 @@ bind_model(nb::module_ & m)
             new (self) Model(metadata, solvers);
           },
           "metadata"_a, "solvers"_a = aoti::SolverOptions(),
-          "Load <device>/<name>_meta.json and the graphs beside it. A package is code: load only what you would run.")
+          "Load <device>/<name>_meta.json and the graphs beside it. A package is code: load only what you "
+          "would run.")
       .def_static(
           "from_stub",
           [](const std::filesystem::path & stub, const std::string & name, const std::string & device)
@@ -190,29 +188,34 @@ bind_model(nb::module_ & m)
           "stub"_a, "name"_a, "device"_a = "cpu",
           "Load the compiled model that block [Models]/<name> of an input file refers to.")
       .def("forward", &forward, "inputs"_a,
-           nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]"),
+           nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
+                   "torch.Tensor]"),
            "The outputs by name, each (*batch, *base).")
       .def("forward_natural", &forward_natural, "inputs"_a,
-           nb::sig("def forward_natural(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
-                   "torch.Tensor]"),
+           nb::sig(
+               "def forward_natural(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
+               "torch.Tensor]"),
            "The outputs by name, each with only the batch axes it has of itself.")
       .def("jvp", &jvp, "inputs"_a, "tangents"_a,
            nb::sig("def jvp(self, inputs: collections.abc.Mapping[str, torch.Tensor], tangents: "
                    "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "
                    "torch.Tensor]]"),
            "The outputs, and their derivatives in the direction of the tangents; missing tangents are zero.")
-      .def("jacobian", &jacobian, "inputs"_a,
-           nb::sig("def jacobian(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, "
-                   "torch.Tensor], dict[str, dict[str, torch.Tensor]]]"),
-           "The outputs, and J[output][input], (*batch, *output_base, *input_base), or without batch axes where it is "
-           "the same for all points.")
+      .def(
+          "jacobian", &jacobian, "inputs"_a,
+          nb::sig("def jacobian(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, "
+                  "torch.Tensor], dict[str, dict[str, torch.Tensor]]]"),
+          "The outputs, and J[output][input], (*batch, *output_base, *input_base), or without batch axes "
+          "where it is "
+          "the same for all points.")
       .def("forward_into", &forward_into, "inputs"_a, "outputs"_a,
            nb::sig("def forward_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], outputs: "
                    "collections.abc.Mapping[str, torch.Tensor]) -> None"),
            "forward, into tensors of the caller. What is not given is not stored.")
       .def("jvp_into", &jvp_into, "inputs"_a, "tangents"_a, "outputs"_a, "output_tangents"_a,
            nb::sig("def jvp_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], tangents: "
-                   "collections.abc.Mapping[str, torch.Tensor], outputs: collections.abc.Mapping[str, torch.Tensor], "
+                   "collections.abc.Mapping[str, torch.Tensor], outputs: collections.abc.Mapping[str, "
+                   "torch.Tensor], "
                    "output_tangents: collections.abc.Mapping[str, torch.Tensor]) -> None"),
            "jvp, into tensors of the caller. What is not given is not stored or computed.")
       .def("jacobian_into", &jacobian_into, "inputs"_a, "outputs"_a, "blocks"_a,
@@ -220,8 +223,9 @@ bind_model(nb::module_ & m)
                    "collections.abc.Mapping[str, torch.Tensor], blocks: collections.abc.Mapping[str, "
                    "collections.abc.Mapping[str, torch.Tensor]]) -> None"),
            "jacobian, into tensors of the caller. What is not given is not stored or computed.")
-      .def("named_parameters", [](std::shared_ptr<Model> model) { return Parameters{std::move(model)}; },
-           "The promoted parameters. Changing one in place changes the next call.")
+      .def(
+          "named_parameters", [](std::shared_ptr<Model> model) { return Parameters{std::move(model)}; },
+          "The promoted parameters. Changing one in place changes the next call.")
       .def("set_parameter", &set_parameter, "name"_a, "value"_a,
            nb::sig("def set_parameter(self, name: str, value: torch.Tensor) -> None"),
            "Put another tensor in the place of a promoted parameter; it is shared, not copied.")
@@ -229,13 +233,15 @@ bind_model(nb::module_ & m)
       .def_prop_ro("input_names", &Model::input_names)
       .def_prop_ro("output_names", &Model::output_names)
       .def_prop_ro(
-          "input_base_shapes", [](const Model & model) { return shapes(model.input_base_shapes(), model.input_names()); },
+          "input_base_shapes",
+          [](const Model & model) { return shapes(model.input_base_shapes(), model.input_names()); },
           nb::sig("def input_base_shapes(self) -> dict[str, tuple[int, ...]]"))
       .def_prop_ro(
           "output_base_shapes",
           [](const Model & model) { return shapes(model.output_base_shapes(), model.output_names()); },
           nb::sig("def output_base_shapes(self) -> dict[str, tuple[int, ...]]"))
-      .def_prop_ro("derivative_pairs", &Model::derivative_pairs, "Pairs (output, input) that have derivatives.")
+      .def_prop_ro("derivative_pairs", &Model::derivative_pairs,
+                   "Pairs (output, input) that have derivatives.")
       .def_prop_ro("device", &torch_device, nb::sig("def device(self) -> torch.device"))
       .def_prop_ro("dtype", &torch_dtype, nb::sig("def dtype(self) -> torch.dtype"));
 }

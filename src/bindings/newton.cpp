@@ -24,14 +24,12 @@ namespace neml2::solvers
 {
 namespace
 {
-nb::object
-to_python(const at::Tensor & tensor)
+nb::object to_python(const at::Tensor & tensor)
 {
   return nb::steal(THPVariable_Wrap(tensor));
 }
 
-at::Tensor
-to_tensor(nb::handle object, const char * what)
+at::Tensor to_tensor(nb::handle object, const char * what)
 {
   if (!THPVariable_Check(object.ptr()))
     throw nb::type_error((std::string(what) + " must be a torch.Tensor").c_str());
@@ -39,8 +37,7 @@ to_tensor(nb::handle object, const char * what)
 }
 
 template <class T>
-const LUFunctions<T> &
-lu_functions()
+const LUFunctions<T> & lu_functions()
 {
   if constexpr (std::is_same_v<T, double>)
     return lu_kernels().f64;
@@ -49,8 +46,7 @@ lu_functions()
 }
 
 /// |rows[i]|^2 of a CPU or GPU matrix, in double, each row summed in the same order whatever the others are.
-void
-squared_norms(const at::Tensor & rows, std::span<double> values)
+void squared_norms(const at::Tensor & rows, std::span<double> values)
 {
   const at::Tensor host = rows.to(at::kCPU, at::kDouble).contiguous();
   const double * x = host.const_data_ptr<double>();
@@ -65,13 +61,14 @@ squared_norms(const at::Tensor & rows, std::span<double> values)
 }
 
 /**
- * A batch of systems whose residual and Jacobian are computed in Python, on the rows asked for; linear solves, updates
- * and all decisions are made here.
+ * A batch of systems whose residual and Jacobian are computed in Python, on the rows asked for; linear
+ * solves, updates and all decisions are made here.
  */
 class CallbackSystem
 {
 public:
-  CallbackSystem(at::Tensor guess, nb::object linearize, nb::object residual, nb::object begin, nb::object commit)
+  CallbackSystem(at::Tensor guess, nb::object linearize, nb::object residual, nb::object begin,
+                 nb::object commit)
       : _guess(guess.clone()), _u(std::move(guess)), _linearize(std::move(linearize)),
         _residual(std::move(residual)), _begin(std::move(begin)), _commit(std::move(commit)),
         _slot(static_cast<std::size_t>(_guess.size(0))), _step_norm(_slot.size(), 0.0)
@@ -185,8 +182,8 @@ private:
   at::Tensor checked(const at::Tensor & value, at::IntArrayRef shape, const char * what) const
   {
     if (value.sizes() != shape)
-      throw std::invalid_argument(std::string(what) + " has shape " + c10::str(value.sizes()) + ", expected " +
-                                  c10::str(shape));
+      throw std::invalid_argument(std::string(what) + " has shape " + c10::str(value.sizes()) +
+                                  ", expected " + c10::str(shape));
     return value.detach().to(_u.options()).contiguous();
   }
 
@@ -234,38 +231,37 @@ private:
     T * du = _du.mutable_data_ptr<T>();
     const Index blocks = (count + lu_lanes - 1) / lu_lanes;
 
-    at::parallel_for(
-        0,
-        blocks,
-        1,
-        [&](Index first, Index last)
-        {
-          std::vector<T> a(static_cast<std::size_t>(n) * lda * lu_lanes);
-          std::vector<T> b(static_cast<std::size_t>(n) * lu_lanes);
-          for (Index block = first; block < last; ++block)
-          {
-            const Index start = block * lu_lanes;
-            const int lanes = static_cast<int>(std::min<Index>(lu_lanes, count - start));
-            for (int l = 0; l < lu_lanes; ++l)
-            {
-              const Index slot = where[static_cast<std::size_t>(start + std::min(l, lanes - 1))];
-              for (int i = 0; i < n; ++i)
-              {
-                b[static_cast<std::size_t>(i * lu_lanes + l)] = -r[slot * n + i];
-                for (int j = 0; j < n; ++j)
-                  a[static_cast<std::size_t>((i * lda + j) * lu_lanes + l)] = jacobian[(slot * n + i) * n + j];
-              }
-            }
-            const std::uint32_t bad = lu_functions<T>().factor_solve(a.data(), b.data(), n, 1, lanes, lda);
-            for (int l = 0; l < lanes; ++l)
-            {
-              singular[static_cast<std::size_t>(start + l)] = (bad >> l) & 1u;
-              const Index slot = where[static_cast<std::size_t>(start + l)];
-              for (int i = 0; i < n; ++i)
-                du[slot * n + i] = b[static_cast<std::size_t>(i * lu_lanes + l)];
-            }
-          }
-        });
+    at::parallel_for(0, blocks, 1,
+                     [&](Index first, Index last)
+                     {
+                       std::vector<T> a(static_cast<std::size_t>(n) * lda * lu_lanes);
+                       std::vector<T> b(static_cast<std::size_t>(n) * lu_lanes);
+                       for (Index block = first; block < last; ++block)
+                       {
+                         const Index start = block * lu_lanes;
+                         const int lanes = static_cast<int>(std::min<Index>(lu_lanes, count - start));
+                         for (int l = 0; l < lu_lanes; ++l)
+                         {
+                           const Index slot = where[static_cast<std::size_t>(start + std::min(l, lanes - 1))];
+                           for (int i = 0; i < n; ++i)
+                           {
+                             b[static_cast<std::size_t>(i * lu_lanes + l)] = -r[slot * n + i];
+                             for (int j = 0; j < n; ++j)
+                               a[static_cast<std::size_t>((i * lda + j) * lu_lanes + l)] =
+                                   jacobian[(slot * n + i) * n + j];
+                           }
+                         }
+                         const std::uint32_t bad =
+                             lu_functions<T>().factor_solve(a.data(), b.data(), n, 1, lanes, lda);
+                         for (int l = 0; l < lanes; ++l)
+                         {
+                           singular[static_cast<std::size_t>(start + l)] = (bad >> l) & 1u;
+                           const Index slot = where[static_cast<std::size_t>(start + l)];
+                           for (int i = 0; i < n; ++i)
+                             du[slot * n + i] = b[static_cast<std::size_t>(i * lu_lanes + l)];
+                         }
+                       }
+                     });
   }
 
   /// The same through ATen, on other devices.
@@ -296,19 +292,15 @@ private:
 };
 
 template <class V>
-nb::object
-as_tensor(const std::vector<V> & values, at::ScalarType type)
+nb::object as_tensor(const std::vector<V> & values, at::ScalarType type)
 {
   at::Tensor tensor = at::empty({static_cast<Index>(values.size())}, at::kDouble);
-  std::transform(values.begin(),
-                 values.end(),
-                 tensor.mutable_data_ptr<double>(),
+  std::transform(values.begin(), values.end(), tensor.mutable_data_ptr<double>(),
                  [](const V & value) { return static_cast<double>(value); });
   return to_python(tensor.to(type));
 }
 
-nb::dict
-outcome_of(const NewtonResult & result)
+nb::dict outcome_of(const NewtonResult & result)
 {
   nb::dict outcome;
   outcome["status"] = as_tensor(result.status, at::kLong);
@@ -319,8 +311,7 @@ outcome_of(const NewtonResult & result)
   return outcome;
 }
 
-NewtonOptions
-options_from(nb::dict given)
+NewtonOptions options_from(nb::dict given)
 {
   NewtonOptions options;
   options.abs_tol = nb::cast<double>(given["abs_tol"]);
@@ -332,8 +323,9 @@ options_from(nb::dict given)
   if (given.contains("linesearch_type"))
   {
     LineSearchOptions search;
-    search.type = nb::cast<std::string>(given["linesearch_type"]) == "STRONG_WOLFE" ? LineSearchType::strong_wolfe
-                                                                                   : LineSearchType::backtracking;
+    search.type = nb::cast<std::string>(given["linesearch_type"]) == "STRONG_WOLFE"
+                      ? LineSearchType::strong_wolfe
+                      : LineSearchType::backtracking;
     search.max_iterations = nb::cast<int>(given["max_linesearch_iterations"]);
     search.cutback = nb::cast<double>(given["linesearch_cutback"]);
     search.stopping_criteria = nb::cast<double>(given["linesearch_stopping_criteria"]);
@@ -342,14 +334,8 @@ options_from(nb::dict given)
   return options;
 }
 
-nb::tuple
-newton(nb::object guess,
-       nb::object linearize,
-       nb::object residual,
-       nb::dict options,
-       int max_substepping_level,
-       nb::object begin,
-       nb::object commit)
+nb::tuple newton(nb::object guess, nb::object linearize, nb::object residual, nb::dict options,
+                 int max_substepping_level, nb::object begin, nb::object commit)
 {
   const at::Tensor u = to_tensor(guess, "the initial guess").detach().clone(at::MemoryFormat::Contiguous);
   if (u.dim() != 2 || (u.scalar_type() != at::kDouble && u.scalar_type() != at::kFloat))
@@ -369,18 +355,10 @@ newton(nb::object guess,
 }
 } // namespace
 
-void
-bind_newton(nb::module_ & m)
+void bind_newton(nb::module_ & m)
 {
-  m.def("newton",
-        &newton,
-        nb::arg("guess"),
-        nb::arg("linearize"),
-        nb::arg("residual"),
-        nb::arg("options"),
-        nb::arg("max_substepping_level") = 0,
-        nb::arg("begin") = nb::none(),
-        nb::arg("commit") = nb::none(),
+  m.def("newton", &newton, nb::arg("guess"), nb::arg("linearize"), nb::arg("residual"), nb::arg("options"),
+        nb::arg("max_substepping_level") = 0, nb::arg("begin") = nb::none(), nb::arg("commit") = nb::none(),
         R"(Newton's method per material point, with residual and Jacobian from Python.
 
 guess: (n, nu) float32 or float64. linearize(u, points) returns the residual (m, nu) and Jacobian (m, nu, nu) of the

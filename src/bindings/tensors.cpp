@@ -12,24 +12,23 @@ namespace neml2::bindings
 namespace
 {
 
-std::string
-class_name(nb::handle object)
+std::string class_name(nb::handle object)
 {
-  return nb::cast<std::string>(nb::str(nb::handle(reinterpret_cast<PyObject *>(Py_TYPE(object.ptr()))).attr("__name__")));
+  return nb::cast<std::string>(
+      nb::str(nb::handle(reinterpret_cast<PyObject *>(Py_TYPE(object.ptr()))).attr("__name__")));
 }
 
-nb::dict
-as_dict(nb::handle mapping, const std::string & what)
+nb::dict as_dict(nb::handle mapping, const std::string & what)
 {
   if (nb::isinstance<nb::dict>(mapping))
     return nb::borrow<nb::dict>(mapping);
   if (nb::hasattr(mapping, "keys") && nb::hasattr(mapping, "__getitem__"))
     return nb::borrow<nb::dict>(nb::handle(reinterpret_cast<PyObject *>(&PyDict_Type))(mapping));
-  throw aoti::FatalError("the " + what + "s are a '" + class_name(mapping) + "', expected a dict of names and tensors");
+  throw aoti::FatalError("the " + what + "s are a '" + class_name(mapping) +
+                         "', expected a dict of names and tensors");
 }
 
-std::string
-as_name(nb::handle key, const std::string & what)
+std::string as_name(nb::handle key, const std::string & what)
 {
   if (!nb::isinstance<nb::str>(key))
     throw aoti::FatalError("the name of an " + what + " is a '" + class_name(key) + "', expected a string");
@@ -38,8 +37,7 @@ as_name(nb::handle key, const std::string & what)
 
 } // namespace
 
-at::Tensor
-to_tensor(nb::handle object, const std::string & what)
+at::Tensor to_tensor(nb::handle object, const std::string & what)
 {
   if (THPVariable_Check(object.ptr()))
     return THPVariable_Unpack(object.ptr());
@@ -52,13 +50,12 @@ to_tensor(nb::handle object, const std::string & what)
   }
   catch (const nb::python_error & error)
   {
-    throw aoti::FatalError(what + " is a '" + class_name(object) + "' that torch cannot share: " +
-                           nb::cast<std::string>(nb::str(error.value())));
+    throw aoti::FatalError(what + " is a '" + class_name(object) +
+                           "' that torch cannot share: " + nb::cast<std::string>(nb::str(error.value())));
   }
 }
 
-aoti::ValueMap
-to_values(nb::handle mapping, const char * kind)
+aoti::ValueMap to_values(nb::handle mapping, const char * kind)
 {
   aoti::ValueMap values;
   for (const auto & [key, value] : as_dict(mapping, kind))
@@ -72,8 +69,7 @@ to_values(nb::handle mapping, const char * kind)
   return values;
 }
 
-aoti::JacobianMap
-to_jacobian(nb::handle mapping)
+aoti::JacobianMap to_jacobian(nb::handle mapping)
 {
   aoti::JacobianMap blocks;
   for (const auto & [key, row] : as_dict(mapping, "block"))
@@ -81,14 +77,12 @@ to_jacobian(nb::handle mapping)
   return blocks;
 }
 
-nb::object
-to_python(const at::Tensor & tensor)
+nb::object to_python(const at::Tensor & tensor)
 {
   return nb::steal(THPVariable_Wrap(tensor));
 }
 
-nb::dict
-to_python(const aoti::ValueMap & values, const std::vector<std::string> & order)
+nb::dict to_python(const aoti::ValueMap & values, const std::vector<std::string> & order)
 {
   nb::dict dict;
   for (const auto & name : order)
@@ -97,8 +91,8 @@ to_python(const aoti::ValueMap & values, const std::vector<std::string> & order)
   return dict;
 }
 
-nb::dict
-to_python(const aoti::JacobianMap & blocks, const std::vector<std::pair<std::string, std::string>> & pairs)
+nb::dict to_python(const aoti::JacobianMap & blocks,
+                   const std::vector<std::pair<std::string, std::string>> & pairs)
 {
   nb::dict dict;
   for (const auto & [output, input] : pairs)
@@ -106,7 +100,8 @@ to_python(const aoti::JacobianMap & blocks, const std::vector<std::pair<std::str
     const nb::str key(output.c_str(), output.size());
     if (!dict.contains(key))
       dict[key] = nb::dict();
-    nb::cast<nb::dict>(dict[key])[nb::str(input.c_str(), input.size())] = to_python(blocks.at(output).at(input));
+    nb::cast<nb::dict>(dict[key])[nb::str(input.c_str(), input.size())] =
+        to_python(blocks.at(output).at(input));
   }
   return dict;
 }

@@ -8,8 +8,8 @@
 namespace neml2::bindings
 {
 
-/// A Python mapping of names to arrays, without copying: torch tensors, and what speaks DLPack (NumPy, CuPy, JAX).
-/// Throws FatalError, which says `kind` and the name, for anything else.
+/// A Python mapping of names to arrays, without copying: torch tensors, and what speaks DLPack (NumPy, CuPy,
+/// JAX). Throws FatalError, which says `kind` and the name, for anything else.
 aoti::ValueMap to_values(nanobind::handle mapping, const char * kind);
 
 /// The same for nested mappings.

@@ -25,13 +25,13 @@ struct Supported
   void add(const LUKernels & k) { kernels[count++] = &k; }
 };
 
-Supported
-find_supported()
+Supported find_supported()
 {
   Supported s;
 #ifdef NEML2_LU_X86
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
     s.add(detail::lu_kernels_avx512());
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     s.add(detail::lu_kernels_avx2());
@@ -40,22 +40,19 @@ find_supported()
   return s;
 }
 
-const Supported &
-supported()
+const Supported & supported()
 {
   static const Supported s = find_supported();
   return s;
 }
 } // namespace
 
-const LUKernels &
-lu_kernels()
+const LUKernels & lu_kernels()
 {
   return *supported().kernels[0];
 }
 
-std::span<const LUKernels * const>
-lu_kernels_supported()
+std::span<const LUKernels * const> lu_kernels_supported()
 {
   return {supported().kernels.data(), supported().count};
 }

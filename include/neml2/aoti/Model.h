@@ -21,21 +21,22 @@ using ValueMap = std::map<std::string, at::Tensor>;
 /// Blocks of derivatives: J["stress"]["strain"] is d stress / d strain.
 using JacobianMap = std::map<std::string, ValueMap>;
 
-/// Options of the solvers of implicit models that replace those of a package, by the names of solver and option:
+/// Options of the solvers of implicit models that replace those of a package, by the names of solver and
+/// option:
 /// {{"newton", {{"max_its", "50"}}}}.
 using SolverOptions = std::map<std::string, std::map<std::string, std::string>>;
 
 /// A compiled model: a material law for whole batches of material points, with derivatives.
 ///
-/// Shapes: a variable is (*batch, *base). The batch axes of all inputs and parameters are broadcast against one another;
-/// there may be none, and a batch may be empty. Inputs are never written to. dtype and device are those that the model
-/// was compiled for; nothing is converted.
+/// Shapes: a variable is (*batch, *base). The batch axes of all inputs and parameters are broadcast against
+/// one another; there may be none, and a batch may be empty. Inputs are never written to. dtype and device
+/// are those that the model was compiled for; nothing is converted.
 ///
-/// Threads: calls from several threads run side by side. Large batches are spread over ATen's intra-op threads; the
-/// results do not depend on their number.
+/// Threads: calls from several threads run side by side. Large batches are spread over ATen's intra-op
+/// threads; the results do not depend on their number.
 ///
-/// Errors: FatalError for a call or package that cannot work; ConvergenceError, with the points concerned, where an
-/// implicit model finds no solution.
+/// Errors: FatalError for a call or package that cannot work; ConvergenceError, with the points concerned,
+/// where an implicit model finds no solution.
 ///
 /// Trust: a package is code. Load only what you would run.
 class NEML2_EXPORT Model
@@ -52,32 +53,33 @@ public:
   /// The outputs, each (*batch, *base). All inputs are needed.
   ValueMap forward(const ValueMap & inputs) const;
 
-  /// The same, with only those batch axes that each output has of itself: an output that depends on unbatched inputs
-  /// alone has none, and an unknown whose first guess solves its equations has those of the guess.
+  /// The same, with only those batch axes that each output has of itself: an output that depends on unbatched
+  /// inputs alone has none, and an unknown whose first guess solves its equations has those of the guess.
   ValueMap forward_natural(const ValueMap & inputs) const;
 
   /// The outputs, and the derivatives of the compiled pairs' outputs in the direction of the tangents, each
   /// (*batch, *base). Tangents have the shape of their inputs; missing ones are zero.
   std::pair<ValueMap, ValueMap> jvp(const ValueMap & inputs, const ValueMap & tangents) const;
 
-  /// The outputs, and the blocks of the compiled pairs: (*batch, *output base, *input base), or (*output base, *input
-  /// base) where nothing that the block depends on has batch axes.
+  /// The outputs, and the blocks of the compiled pairs: (*batch, *output base, *input base), or (*output
+  /// base, *input base) where nothing that the block depends on has batch axes.
   std::pair<ValueMap, JacobianMap> jacobian(const ValueMap & inputs) const;
 
-  /// The same, into tensors that the caller owns. What is not asked for is not stored, and derivatives not asked for
-  /// are not computed. Tensors have the shape that the forms above return; a block of the jacobian may have batch axes
-  /// in any case. They must not overlap one another. After a ConvergenceError their contents are unspecified.
+  /// The same, into tensors that the caller owns. What is not asked for is not stored, and derivatives not
+  /// asked for are not computed. Tensors have the shape that the forms above return; a block of the jacobian
+  /// may have batch axes in any case. They must not overlap one another. After a ConvergenceError their
+  /// contents are unspecified.
   void forward_into(const ValueMap & inputs, const ValueMap & outputs) const;
   void jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
                 const ValueMap & output_tangents) const;
   void jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const;
 
-  /// Promoted parameters, (*batch, *base). Filling one in place changes the next call. Do not do so while another
-  /// thread calls the model.
+  /// Promoted parameters, (*batch, *base). Filling one in place changes the next call. Do not do so while
+  /// another thread calls the model.
   const ValueMap & named_parameters() const;
 
-  /// Puts another tensor, which may have other batch axes, in the place of a promoted parameter. The tensor is shared,
-  /// not copied.
+  /// Puts another tensor, which may have other batch axes, in the place of a promoted parameter. The tensor
+  /// is shared, not copied.
   void set_parameter(const std::string & name, const at::Tensor & value);
 
   const std::string & name() const;

@@ -23,7 +23,8 @@ public:
   virtual bool recoverable() const noexcept = 0;
 };
 
-/// A call or a package that cannot work as it is: a shape, a device, a missing file. Trying again does not help.
+/// A call or a package that cannot work as it is: a shape, a device, a missing file. Trying again does not
+/// help.
 class NEML2_EXPORT FatalError : public Exception
 {
 public:

@@ -12,7 +12,8 @@
 namespace neml2::aoti
 {
 
-/// A loaded model that can be copied and moved about; copies are one model. Its operations are those of Model.
+/// A loaded model that can be copied and moved about; copies are one model. Its operations are those of
+/// Model.
 class ModelHandle
 {
 public:
@@ -25,9 +26,15 @@ public:
     return _model->jvp(inputs, tangents);
   }
 
-  std::pair<ValueMap, JacobianMap> jacobian(const ValueMap & inputs) const { return _model->jacobian(inputs); }
+  std::pair<ValueMap, JacobianMap> jacobian(const ValueMap & inputs) const
+  {
+    return _model->jacobian(inputs);
+  }
 
-  void forward_into(const ValueMap & inputs, const ValueMap & outputs) const { _model->forward_into(inputs, outputs); }
+  void forward_into(const ValueMap & inputs, const ValueMap & outputs) const
+  {
+    _model->forward_into(inputs, outputs);
+  }
 
   void jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
                 const ValueMap & output_tangents) const
@@ -41,7 +48,10 @@ public:
   }
 
   const ValueMap & named_parameters() const { return _model->named_parameters(); }
-  void set_parameter(const std::string & name, const at::Tensor & value) { _model->set_parameter(name, value); }
+  void set_parameter(const std::string & name, const at::Tensor & value)
+  {
+    _model->set_parameter(name, value);
+  }
 
   const std::string & name() const { return _model->name(); }
   const std::vector<std::string> & input_names() const { return _model->input_names(); }

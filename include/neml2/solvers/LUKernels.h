@@ -11,7 +11,8 @@ namespace neml2::solvers
 /// Systems side by side in a block of the kernels below.
 inline constexpr int lu_lanes = 16;
 
-/// The functions of DenseLU.h for blocks of lu_lanes systems; see there for what each does. lda = 0 stands for n.
+/// The functions of DenseLU.h for blocks of lu_lanes systems; see there for what each does. lda = 0 stands
+/// for n.
 template <class T>
 struct LUFunctions
 {
@@ -31,16 +32,16 @@ struct LUKernels
 /// The kernels for the fastest instruction set this processor has. Thread-safe; the choice is made once.
 NEML2_EXPORT const LUKernels & lu_kernels();
 
-/// All kernels this processor can run, fastest first. Results differ between them by rounding (fused multiply-add).
+/// All kernels this processor can run, fastest first. Results differ between them by rounding (fused
+/// multiply-add).
 std::span<const LUKernels * const> lu_kernels_supported();
 
 /**
- * A row stride (argument `lda`) that keeps the rows of a block out of each other's cache lines: n, or n + 1 where rows
- * of n entries would be a multiple of 2 KiB apart. With n = 32 it halves the time.
+ * A row stride (argument `lda`) that keeps the rows of a block out of each other's cache lines: n, or n + 1
+ * where rows of n entries would be a multiple of 2 KiB apart. With n = 32 it halves the time.
  */
 template <class T>
-constexpr int
-lu_row_stride(int n)
+constexpr int lu_row_stride(int n)
 {
   return n * lu_lanes * static_cast<int>(sizeof(T)) % 2048 == 0 ? n + 1 : n;
 }

@@ -37,8 +37,8 @@ struct LineSearchOptions
  * @param slope -r . du
  * @param trial squared norm of the residual after it; NaN is refused
  */
-inline bool
-accepts(const LineSearchOptions & options, double abs_tol, double norm2, double slope, double alpha, double trial)
+inline bool accepts(const LineSearchOptions & options, double abs_tol, double norm2, double slope,
+                    double alpha, double trial)
 {
   const double c = options.stopping_criteria;
   const double limit = options.type == LineSearchType::backtracking ? norm2 - 2.0 * c * alpha * slope
@@ -51,21 +51,17 @@ class LineSearch
 {
 public:
   /**
-   * Tries alpha = 1, 1/cutback, ... until the step of a point is acceptable. A point that runs out of trials keeps the
-   * last one tried.
+   * Tries alpha = 1, 1/cutback, ... until the step of a point is acceptable. A point that runs out of trials
+   * keeps the last one tried.
    *
-   * @param system system.trial(points, alpha, norm2) evaluates the residual's squared norm after the step alpha du
+   * @param system system.trial(points, alpha, norm2) evaluates the residual's squared norm after the step
+   * alpha du
    * @param norm2, slope as in accepts(), one per active point
    * @param[out] alpha step length, one per active point
    */
   template <class System>
-  void search(System & system,
-              const LineSearchOptions & options,
-              double abs_tol,
-              Points active,
-              std::span<const double> norm2,
-              std::span<const double> slope,
-              std::span<double> alpha)
+  void search(System & system, const LineSearchOptions & options, double abs_tol, Points active,
+              std::span<const double> norm2, std::span<const double> slope, std::span<double> alpha)
   {
     for (double & a : alpha)
       a = 1.0;
@@ -79,7 +75,8 @@ public:
     for (int k = 1; k < options.max_iterations && !_points.empty(); ++k)
     {
       const std::size_t pending = _points.size();
-      system.trial(Points(_points), std::span<const double>(_alpha), std::span<double>(_trial).first(pending));
+      system.trial(Points(_points), std::span<const double>(_alpha),
+                   std::span<double>(_trial).first(pending));
 
       std::size_t refused = 0;
       for (std::size_t i = 0; i < pending; ++i)

@@ -23,23 +23,23 @@ namespace neml2::solvers
  * A batch of nonlinear systems r(u) = 0, one per material point, that holds its iterates u itself.
  *
  * - size(): number of points, numbered 0 ... size() - 1.
- * - linearize(points, norm2): residual and Jacobian at the iterates of the points; writes |r|^2 of each, in double.
- * - step(points, slope, singular): solves J du = -r and keeps du. Writes -r . du of each point to slope, unless slope is
- *   empty (no line search). Sets singular[i] = 1 where points[i] has a singular Jacobian; it is 0 on entry.
- * - trial(points, alpha, norm2): |r(u + alpha du)|^2 of each; iterates stay as they are. Called in a line search only.
+ * - linearize(points, norm2): residual and Jacobian at the iterates of the points; writes |r|^2 of each, in
+ * double.
+ * - step(points, slope, singular): solves J du = -r and keeps du. Writes -r . du of each point to slope,
+ * unless slope is empty (no line search). Sets singular[i] = 1 where points[i] has a singular Jacobian; it is
+ * 0 on entry.
+ * - trial(points, alpha, norm2): |r(u + alpha du)|^2 of each; iterates stay as they are. Called in a line
+ * search only.
  * - advance(points, alpha): u += alpha du.
  *
- * Points come in ascending order. The points of step() are among those of the linearize() before it, and those of
- * trial() and advance() among those of step(): what was computed may stay where it lies until the next linearize(), the
- * place to gather the points that are left. Points not in a list are to be left alone. The last Jacobian computed for a
- * point that converges is the one at its solution.
+ * Points come in ascending order. The points of step() are among those of the linearize() before it, and
+ * those of trial() and advance() among those of step(): what was computed may stay where it lies until the
+ * next linearize(), the place to gather the points that are left. Points not in a list are to be left alone.
+ * The last Jacobian computed for a point that converges is the one at its solution.
  */
 template <class S>
-concept NewtonSystem = requires(S & system,
-                                Points points,
-                                std::span<const double> alpha,
-                                std::span<double> values,
-                                std::span<std::uint8_t> singular) {
+concept NewtonSystem = requires(S & system, Points points, std::span<const double> alpha,
+                                std::span<double> values, std::span<std::uint8_t> singular) {
   { system.size() } -> std::convertible_to<Index>;
   system.linearize(points, values);
   system.step(points, values, singular);
@@ -64,11 +64,13 @@ struct NewtonOptions
   double rel_tol = 1e-8;
   /// One more than the updates made at most.
   int max_its = 25;
-  /// If set, the relative test also asks for |du| < update_tol (|u| + abs_tol); the system must have update_norms().
+  /// If set, the relative test also asks for |du| < update_tol (|u| + abs_tol); the system must have
+  /// update_norms().
   std::optional<double> update_tol;
   std::optional<LineSearchOptions> line_search;
-  /// Whether a point that has converged by the relative test alone takes one more full step, with the Jacobian that is
-  /// there already. Its error then is of the second order in rel_tol, at the price of a linear solve.
+  /// Whether a point that has converged by the relative test alone takes one more full step, with the
+  /// Jacobian that is there already. Its error then is of the second order in rel_tol, at the price of a
+  /// linear solve.
   bool final_update = false;
 };
 
@@ -120,10 +122,11 @@ struct NoObserver
 };
 
 /**
- * Newton's method for a batch of points, each on its own: a point that has converged, or failed, is left alone while
- * the others go on. The result of a point does not depend on who else is in the batch.
+ * Newton's method for a batch of points, each on its own: a point that has converged, or failed, is left
+ * alone while the others go on. The result of a point does not depend on who else is in the batch.
  *
- * Nothing is thrown for points that fail; see NewtonResult. Buffers are kept between solves: use one object per thread.
+ * Nothing is thrown for points that fail; see NewtonResult. Buffers are kept between solves: use one object
+ * per thread.
  */
 class Newton
 {
@@ -278,8 +281,8 @@ private:
     {
       _alpha.assign(_active.size(), 1.0);
       if (search)
-        _line_search.search(
-            system, *_options.line_search, _options.abs_tol, Points(_active), first(_norm2), first(_slope), _alpha);
+        _line_search.search(system, *_options.line_search, _options.abs_tol, Points(_active), first(_norm2),
+                            first(_slope), _alpha);
       spread_steps();
       system.advance(Points(_points), std::span<const double>(_alpha));
     }

@@ -40,8 +40,9 @@ TEST(Arguments, EvenlySpacedRowsAreNeitherCopiedNorDescribed)
 TEST(Arguments, OtherStridesAreFollowedInPlace)
 {
   const Shape batch{4, 5};
-  const auto all = {numbers({6, 5, 4}).permute({2, 1, 0}), numbers({5, 4, 6}).transpose(0, 1), numbers({5, 6}),
-                    numbers({4, 1, 12}).slice(-1, 0, 12, 2), numbers({4, 9, 6}).slice(1, 2, 7)};
+  const auto all = {numbers({6, 5, 4}).permute({2, 1, 0}), numbers({5, 4, 6}).transpose(0, 1),
+                    numbers({5, 6}), numbers({4, 1, 12}).slice(-1, 0, 12, 2),
+                    numbers({4, 9, 6}).slice(1, 2, 7)};
   for (const auto & tensor : all)
   {
     const auto rows = as_rows(tensor, 1, 6, batch, true);

@@ -309,7 +309,8 @@ TEST(Stubs, NameTheDevicesThereAre)
       "[Models]\n  [elasticity]\n    type = AOTIModel\n    artifact_path = 'elasticity'\n  []\n[]\n");
   std::filesystem::rename(copy.folder(), copy.root() / "elasticity" / "cuda");
   expect_error<FatalError>([&] { load_model(copy.stub(), "elasticity"); }, {"'cpu'", "compiled for: 'cuda'"});
-  EXPECT_EQ(load_model(copy.stub(), "elasticity", nullptr, "cuda").name(), "elasticity"); // it says cpu inside
+  EXPECT_EQ(load_model(copy.stub(), "elasticity", nullptr, "cuda").name(),
+            "elasticity"); // it says cpu inside
 }
 
 // -- loading

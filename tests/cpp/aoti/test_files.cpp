@@ -51,7 +51,8 @@ std::string zip(const std::vector<std::pair<std::string, std::string>> & members
     const auto sizes =
         number(0, 4) + number(data.size(), 4) + number(data.size(), 4) + number(name.size(), 2);
     directory += "PK\1\2" + number(20, 2) + number(20, 2) + number(0, 2) + std::string(1, method) +
-                 number(0, 1) + number(0, 4) + sizes + std::string(12, char(0)) + number(archive.size(), 4) + name;
+                 number(0, 1) + number(0, 4) + sizes + std::string(12, char(0)) + number(archive.size(), 4) +
+                 name;
     archive += "PK\3\4" + number(20, 2) + number(0, 2) + std::string(1, method) + number(0, 1) +
                number(0, 4) + sizes + number(0, 2) + name + data;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A program of somebody else's: knows neml2 from its installed headers alone. Argument: a stub of linear elasticity.
+// A program of somebody else's: knows neml2 from its installed headers alone. Argument: a stub of linear
+// elasticity.
 #include "neml2/csrc/aoti/Model.h"
 #include "neml2/csrc/dispatchers/factory.h"
 #include "neml2/version.h"
@@ -9,15 +10,15 @@
 #include <iostream>
 #include <string>
 
-int
-main(int argc, char ** argv)
+int main(int argc, char ** argv)
 {
   if (argc != 2)
     return 2;
   auto model = neml2::aoti::load_model(argv[1], "elasticity");
   const auto strain = at::tensor({0.01, 0.0, 0.0, 0.0, 0.0, 0.0}, at::kDouble).reshape({1, 6});
   const auto stress = model.forward({{"strain", strain}}).at("stress");
-  const auto expected = at::tensor({35000 / 13., 15000 / 13., 15000 / 13., 0., 0., 0.}, at::kDouble).reshape({1, 6});
+  const auto expected =
+      at::tensor({35000 / 13., 15000 / 13., 15000 / 13., 0., 0., 0.}, at::kDouble).reshape({1, 6});
   if (!at::allclose(stress, expected, 1e-12, 1e-12))
     return std::cerr << "wrong stress: " << stress << "\n", 1;
   try

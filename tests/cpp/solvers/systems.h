@@ -13,23 +13,16 @@
 namespace neml2::solvers::test
 {
 /// Residual (n) and Jacobian (n, n) of one material point at u (n).
-using PointFunction =
-    std::function<void(std::size_t point, std::span<const double> u, std::span<double> r, std::span<double> jacobian)>;
+using PointFunction = std::function<void(std::size_t point, std::span<const double> u, std::span<double> r,
+                                         std::span<double> jacobian)>;
 
 /// A batch of independent systems of n unknowns, with a log of the calls it got.
 class PointwiseSystem
 {
 public:
   PointwiseSystem(std::size_t n, std::vector<double> guess, PointFunction function)
-    : u(std::move(guess)),
-      _n(n),
-      _function(std::move(function)),
-      _du(u.size()),
-      _r(u.size()),
-      _jacobian(u.size() * n),
-      linearized(u.size() / n),
-      tried(u.size() / n),
-      advanced(u.size() / n)
+      : u(std::move(guess)), _n(n), _function(std::move(function)), _du(u.size()), _r(u.size()),
+        _jacobian(u.size() * n), linearized(u.size() / n), tried(u.size() / n), advanced(u.size() / n)
   {
   }
 
@@ -42,7 +35,8 @@ public:
     {
       const auto p = static_cast<std::size_t>(points[k]);
       ++linearized[p];
-      _function(p, of(u, p), std::span(_r).subspan(p * _n, _n), std::span(_jacobian).subspan(p * _n * _n, _n * _n));
+      _function(p, of(u, p), std::span(_r).subspan(p * _n, _n),
+                std::span(_jacobian).subspan(p * _n * _n, _n * _n));
       norm2[k] = dot(of(_r, p), of(_r, p));
     }
   }
@@ -126,12 +120,12 @@ public:
 };
 
 /// One unknown per point: value and derivative of f at u.
-inline PointwiseSystem
-scalar_system(std::vector<double> guess, std::function<std::pair<double, double>(std::size_t, double)> f)
+inline PointwiseSystem scalar_system(std::vector<double> guess,
+                                     std::function<std::pair<double, double>(std::size_t, double)> f)
 {
-  return {1,
-          std::move(guess),
-          [f = std::move(f)](std::size_t p, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
+  return {1, std::move(guess),
+          [f = std::move(f)](std::size_t p, std::span<const double> u, std::span<double> r,
+                             std::span<double> jacobian)
           {
             const auto [value, derivative] = f(p, u[0]);
             r[0] = value;

@@ -18,8 +18,7 @@ namespace
 {
 using namespace neml2::solvers;
 
-constexpr std::size_t
-at(int row, int col, int cols)
+constexpr std::size_t at(int row, int col, int cols)
 {
   return static_cast<std::size_t>(row * cols + col);
 }
@@ -42,8 +41,7 @@ struct Lane
 };
 
 template <class T>
-Lane<T>
-make_lane(Kind kind, int n, int m, std::mt19937 & random)
+Lane<T> make_lane(Kind kind, int n, int m, std::mt19937 & random)
 {
   std::uniform_real_distribution<double> uniform(-1.0, 1.0);
   std::vector<int> order(static_cast<std::size_t>(n));
@@ -72,8 +70,7 @@ make_lane(Kind kind, int n, int m, std::mt19937 & random)
 }
 
 template <class T>
-std::vector<Lane<T>>
-make_lanes(int count, Kind kind, int n, int m, std::mt19937 & random)
+std::vector<Lane<T>> make_lanes(int count, Kind kind, int n, int m, std::mt19937 & random)
 {
   std::vector<Lane<T>> lanes;
   for (int l = 0; l < count; ++l)
@@ -81,7 +78,8 @@ make_lanes(int count, Kind kind, int n, int m, std::mt19937 & random)
   return lanes;
 }
 
-/// Kernels under test: the library's for every instruction set of this processor, and the templates with 8 lanes.
+/// Kernels under test: the library's for every instruction set of this processor, and the templates with 8
+/// lanes.
 template <class T>
 struct Kernels
 {
@@ -91,8 +89,7 @@ struct Kernels
 };
 
 template <class T>
-std::vector<Kernels<T>>
-all_kernels()
+std::vector<Kernels<T>> all_kernels()
 {
   std::vector<Kernels<T>> all{{"header", 8, {&lu_factor<T, 8>, &lu_solve<T, 8>, &lu_factor_solve<T, 8>}}};
   for (const LUKernels * k : lu_kernels_supported())
@@ -114,11 +111,7 @@ struct Block
   int L, n, m, lda;
 
   Block(const Kernels<T> & k, const std::vector<Lane<T>> & lanes, int n_, int m_, int lda_ = 0)
-    : kernels(k),
-      L(k.L),
-      n(n_),
-      m(m_),
-      lda(lda_ ? lda_ : n_)
+      : kernels(k), L(k.L), n(n_), m(m_), lda(lda_ ? lda_ : n_)
   {
     a.resize(at(n * lda, 0, L));
     b.resize(at(n * m, 0, L));
@@ -142,14 +135,16 @@ struct Block
       x.push_back(b[at(i, l, L)]);
     return x;
   }
-  std::uint32_t factor_solve(int lanes) { return kernels.call.factor_solve(a.data(), b.data(), n, m, lanes, lda); }
+  std::uint32_t factor_solve(int lanes)
+  {
+    return kernels.call.factor_solve(a.data(), b.data(), n, m, lanes, lda);
+  }
   std::uint32_t factor_solve() { return factor_solve(L); }
 };
 
 /// Textbook elimination with strict partial pivoting; solves in place.
 template <class T>
-std::vector<T>
-textbook(Lane<T> lane, int n, int m)
+std::vector<T> textbook(Lane<T> lane, int n, int m)
 {
   auto & [a, b] = lane;
   for (int k = 0; k < n; ++k)
@@ -183,8 +178,7 @@ textbook(Lane<T> lane, int n, int m)
 
 /// |b - A x| / (|A| |x| + |b|) in the maximum norm, evaluated in long double, in units of T's rounding.
 template <class T>
-double
-backward_error(const Lane<T> & lane, const std::vector<T> & x, int n, int m)
+double backward_error(const Lane<T> & lane, const std::vector<T> & x, int n, int m)
 {
   double worst = 0.0;
   for (int k = 0; k < m; ++k)
@@ -211,14 +205,12 @@ backward_error(const Lane<T> & lane, const std::vector<T> & x, int n, int m)
 }
 
 template <class T>
-bool
-same_bits(const std::vector<T> & x, const std::vector<T> & y)
+bool same_bits(const std::vector<T> & x, const std::vector<T> & y)
 {
   return x.size() == y.size() && std::memcmp(x.data(), y.data(), x.size() * sizeof(T)) == 0;
 }
 
-std::vector<int>
-sizes()
+std::vector<int> sizes()
 {
   std::vector<int> n(40);
   std::iota(n.begin(), n.end(), 1);
@@ -334,8 +326,8 @@ TYPED_TEST(DenseLU, ReportsSingularLanes)
       auto lanes = make_lanes<T>(kernels.L, Kind::random, n, 1, random);
       for (int j = 0; j < n; ++j)
       {
-        lanes[1].a[at(n - 1, j, n)] = T(0);                    // a row of zeros
-        lanes[4].a[at(j, n / 2, n)] = T(0);                    // a column of zeros
+        lanes[1].a[at(n - 1, j, n)] = T(0); // a row of zeros
+        lanes[4].a[at(j, n / 2, n)] = T(0); // a column of zeros
       }
       // The last row equal to the first; ones and zeros are eliminated exactly.
       for (int i = 0; i < n; ++i)
@@ -357,7 +349,8 @@ TYPED_TEST(DenseLU, TinyAndHugeEntriesAreNotSingular)
   const T tiny = std::sqrt(std::numeric_limits<T>::min());
   for (const auto & kernels : all_kernels<T>())
   {
-    std::vector<Lane<T>> lanes(static_cast<std::size_t>(kernels.L), {{tiny, T(0), T(0), 1 / tiny}, {tiny, 1 / tiny}});
+    std::vector<Lane<T>> lanes(static_cast<std::size_t>(kernels.L),
+                               {{tiny, T(0), T(0), 1 / tiny}, {tiny, 1 / tiny}});
     Block<T> block(kernels, lanes, 2, 1);
     EXPECT_EQ(block.factor_solve(), 0u);
     EXPECT_NEAR(block.solution(1)[0], 1.0, 1e-6);

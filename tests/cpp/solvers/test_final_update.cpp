@@ -12,23 +12,21 @@ namespace neml2::solvers::test
 namespace
 {
 /// u^2 = a with a = 2, 3, ... from guesses of different quality.
-PointwiseSystem
-square_roots(std::size_t count)
+PointwiseSystem square_roots(std::size_t count)
 {
   std::vector<double> guess(count);
   for (std::size_t p = 0; p < count; ++p)
     guess[p] = std::sqrt(double(p + 2)) * (1.05 + 0.4 * double(p % 5));
-  return PointwiseSystem(1,
-                         guess,
-                         [](std::size_t p, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
-                         {
-                           r[0] = u[0] * u[0] - double(p + 2);
-                           jacobian[0] = 2.0 * u[0];
-                         });
+  return PointwiseSystem(
+      1, guess,
+      [](std::size_t p, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
+      {
+        r[0] = u[0] * u[0] - double(p + 2);
+        jacobian[0] = 2.0 * u[0];
+      });
 }
 
-NewtonOptions
-loose(bool final_update)
+NewtonOptions loose(bool final_update)
 {
   NewtonOptions options;
   options.abs_tol = 0.0;
@@ -37,8 +35,7 @@ loose(bool final_update)
   return options;
 }
 
-double
-worst_error(const PointwiseSystem & system)
+double worst_error(const PointwiseSystem & system)
 {
   double worst = 0.0;
   for (std::size_t p = 0; p < system.u.size(); ++p)
@@ -94,14 +91,14 @@ TEST(FinalUpdate, ASingularJacobianAtTheSolutionIsNoFailure)
 {
   // The second evaluation claims the residual is gone, and with it the Jacobian.
   std::vector<int> calls(3, 0);
-  PointwiseSystem system(1,
-                         {1.0, 1.0, 4.0},
-                         [&](std::size_t p, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
-                         {
-                           const bool done = p == 1 && calls[p]++ > 0;
-                           r[0] = done ? 1e-9 : u[0] * u[0] - 2.0;
-                           jacobian[0] = done ? 0.0 : 2.0 * u[0];
-                         });
+  PointwiseSystem system(
+      1, {1.0, 1.0, 4.0},
+      [&](std::size_t p, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
+      {
+        const bool done = p == 1 && calls[p]++ > 0;
+        r[0] = done ? 1e-9 : u[0] * u[0] - 2.0;
+        jacobian[0] = done ? 0.0 : 2.0 * u[0];
+      });
   Newton newton(loose(true));
   EXPECT_TRUE(newton.solve(system).ok());
   EXPECT_EQ(system.u[1], 1.5);

@@ -48,10 +48,8 @@ struct Scripted
 
 TEST(LineSearch, EachPointFindsItsOwnStep)
 {
-  Scripted system{{[](double) { return 0.0; },
-                   [](double a) { return a > 0.3 ? 2.0 : 0.5; },
-                   [](double) { return 2.0; },
-                   [](double a) { return a > 0.6 ? std::nan("") : 0.5; }}};
+  Scripted system{{[](double) { return 0.0; }, [](double a) { return a > 0.3 ? 2.0 : 0.5; },
+                   [](double) { return 2.0; }, [](double a) { return a > 0.6 ? std::nan("") : 0.5; }}};
   LineSearchOptions options;
   LineSearch search;
   const std::vector<Index> points{0, 1, 2, 3};
@@ -92,7 +90,8 @@ TEST(LineSearch, MakesNewtonConvergeWhereItDiverges)
     auto searched = scalar_system({3.0, 1.0}, arctan);
     Newton with(options);
     std::vector<double> smallest;
-    EXPECT_TRUE(with.solve(searched, [&](const NewtonProgress & p) { smallest.push_back(p.smallest_step); }).ok());
+    EXPECT_TRUE(
+        with.solve(searched, [&](const NewtonProgress & p) { smallest.push_back(p.smallest_step); }).ok());
     EXPECT_NEAR(searched.u[0], 0.0, 1e-10);
     // The point that never needed a shorter step went as it does without a line search.
     EXPECT_EQ(searched.u[1], plain.u[1]);

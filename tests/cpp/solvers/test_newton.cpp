@@ -14,8 +14,7 @@ using neml2::solvers::test::PointwiseSystem;
 using neml2::solvers::test::scalar_system;
 
 /// Gradient of (1 - x)^2 + 100 (y - x^2)^2; its root is (1, 1).
-void
-rosenbrock(std::size_t, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
+void rosenbrock(std::size_t, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
 {
   const double x = u[0], y = u[1];
   r[0] = -2.0 * (1.0 - x) - 400.0 * x * (y - x * x);
@@ -26,16 +25,14 @@ rosenbrock(std::size_t, std::span<const double> u, std::span<double> r, std::spa
 }
 
 /// Backward-Euler relaxation of an overstress s: s - s0 + dt E (s/eta)^n = 0.
-std::pair<double, double>
-power_law(double s, double s0, double rate, double n)
+std::pair<double, double> power_law(double s, double s0, double rate, double n)
 {
   const double flow = rate * std::pow(std::abs(s), n);
   return {s - s0 + std::copysign(flow, s), 1.0 + n * rate * std::pow(std::abs(s), n - 1.0)};
 }
 
 /// Points that need from 1 to some 20 updates.
-PointwiseSystem
-mixed_batch(std::size_t size, std::size_t offset = 0)
+PointwiseSystem mixed_batch(std::size_t size, std::size_t offset = 0)
 {
   std::vector<double> guess(size);
   for (std::size_t p = 0; p < size; ++p)
@@ -50,16 +47,16 @@ mixed_batch(std::size_t size, std::size_t offset = 0)
 
 TEST(Newton, SolvesALinearSystemInOneUpdate)
 {
-  PointwiseSystem system(2,
-                         {0.0, 0.0},
-                         [](std::size_t, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
-                         {
-                           r[0] = 2.0 * u[0] + u[1] - 4.0;
-                           r[1] = u[0] - 3.0 * u[1] + 5.0;
-                           jacobian[0] = 2.0;
-                           jacobian[1] = jacobian[2] = 1.0;
-                           jacobian[3] = -3.0;
-                         });
+  PointwiseSystem system(
+      2, {0.0, 0.0},
+      [](std::size_t, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
+      {
+        r[0] = 2.0 * u[0] + u[1] - 4.0;
+        r[1] = u[0] - 3.0 * u[1] + 5.0;
+        jacobian[0] = 2.0;
+        jacobian[1] = jacobian[2] = 1.0;
+        jacobian[3] = -3.0;
+      });
   Newton newton;
   const NewtonResult & result = newton.solve(system);
   EXPECT_TRUE(result.ok());
@@ -85,7 +82,8 @@ TEST(Newton, FindsTheMinimumOfRosenbrocksFunction)
 TEST(Newton, SolvesAStiffPowerLaw)
 {
   // Exponent 30: the full step from the elastic trial stress creeps down by the factor 1 - 1/n.
-  auto system = scalar_system({3.0, 1.5, 0.5}, [](std::size_t, double u) { return power_law(u, 3.0, 10.0, 30.0); });
+  auto system =
+      scalar_system({3.0, 1.5, 0.5}, [](std::size_t, double u) { return power_law(u, 3.0, 10.0, 30.0); });
   NewtonOptions options;
   options.max_its = 100;
   options.rel_tol = 0.0;
@@ -103,8 +101,7 @@ TEST(Newton, SolvesAStiffPowerLaw)
 
 TEST(Newton, ReportsAPointWithoutARoot)
 {
-  auto system = scalar_system({0.3, 0.3, 0.3},
-                              [](std::size_t p, double u)
+  auto system = scalar_system({0.3, 0.3, 0.3}, [](std::size_t p, double u)
                               { return std::pair{p == 1 ? u * u + 1.0 : u * u - 1.0, 2.0 * u}; });
   Newton newton;
   const NewtonResult & result = newton.solve(system);
@@ -121,9 +118,9 @@ TEST(Newton, CountsIterationsAsDocumented)
   for (const int max_its : {-3, 0, 1, 2, 5, 25})
   {
     // |u|^(1/2) makes the iterates jump between u and -u for ever.
-    auto system = scalar_system({1.0},
-                                [](std::size_t, double u)
-                                { return std::pair{std::sqrt(std::abs(u)), std::copysign(0.5, u) / std::sqrt(std::abs(u))}; });
+    auto system = scalar_system(
+        {1.0}, [](std::size_t, double u)
+        { return std::pair{std::sqrt(std::abs(u)), std::copysign(0.5, u) / std::sqrt(std::abs(u))}; });
     NewtonOptions options;
     options.max_its = max_its;
     Newton newton(options);
@@ -163,8 +160,10 @@ TEST(Newton, StopsPointsThatLeaveTheDomain)
   // log(u): the first update from 10 goes to a negative u.
   auto system = scalar_system({10.0, 2.0, -1.0, 0.5},
                               [](std::size_t p, double u)
-                              { return p == 3 ? std::pair{std::numeric_limits<double>::infinity(), 1.0}
-                                              : std::pair{std::log(u), 1.0 / u}; });
+                              {
+                                return p == 3 ? std::pair{std::numeric_limits<double>::infinity(), 1.0}
+                                              : std::pair{std::log(u), 1.0 / u};
+                              });
   Newton newton;
   const NewtonResult & result = newton.solve(system);
   EXPECT_EQ(result.failed, (std::vector<Index>{0, 2, 3}));
@@ -179,7 +178,8 @@ TEST(Newton, StopsPointsThatLeaveTheDomain)
 
 TEST(Newton, ReportsASingularJacobianByPoint)
 {
-  auto system = scalar_system({0.0, 3.0, 2.0}, [](std::size_t, double u) { return std::pair{u * u - 4.0, 2.0 * u}; });
+  auto system =
+      scalar_system({0.0, 3.0, 2.0}, [](std::size_t, double u) { return std::pair{u * u - 4.0, 2.0 * u}; });
   Newton newton;
   const NewtonResult & result = newton.solve(system);
   EXPECT_EQ(result.failed, std::vector<Index>{0});
@@ -205,7 +205,8 @@ TEST(Newton, FreezesConvergedPoints)
     different += result.iterations[p] != result.iterations[0];
   }
   EXPECT_GT(different, 20);
-  EXPECT_EQ(system.linearize_calls, 1 + *std::max_element(result.iterations.begin(), result.iterations.end()));
+  EXPECT_EQ(system.linearize_calls,
+            1 + *std::max_element(result.iterations.begin(), result.iterations.end()));
 }
 
 TEST(Newton, ABatchIsItsPointsOneByOne)
@@ -253,8 +254,7 @@ TEST(Newton, EmptyBatch)
 
 TEST(Newton, ObserverSeesEveryIteration)
 {
-  auto system = scalar_system({1.0, 8.0, 0.0, 2.0},
-                              [](std::size_t p, double u)
+  auto system = scalar_system({1.0, 8.0, 0.0, 2.0}, [](std::size_t p, double u)
                               { return p == 3 ? std::pair{1.0, 0.0} : std::pair{u, 2.0}; });
   NewtonOptions options;
   options.abs_tol = 0.75;

@@ -13,8 +13,8 @@ using namespace neml2::solvers;
 using neml2::solvers::test::PointwiseSystem;
 
 /**
- * Backward Euler for du/dt = rate, solved as r = u - u0 - rate (t - t0) = 0 with an artificial limit: a point refuses
- * (NaN) sub-steps longer than its `limit`. The sum of all steps is rate (t1 - t0) however it is cut.
+ * Backward Euler for du/dt = rate, solved as r = u - u0 - rate (t - t0) = 0 with an artificial limit: a point
+ * refuses (NaN) sub-steps longer than its `limit`. The sum of all steps is rate (t1 - t0) however it is cut.
  */
 class Ramp
 {
@@ -73,8 +73,7 @@ public:
 private:
   PointwiseSystem make()
   {
-    return {1,
-            std::vector<double>(_limits.size()),
+    return {1, std::vector<double>(_limits.size()),
             [this](std::size_t p, std::span<const double> u, std::span<double> r, std::span<double> jacobian)
             {
               r[0] = _to - _from > _limits[p] ? std::nan("") : u[0] - old[p] - _rate * (_to - _from);
@@ -95,12 +94,8 @@ TEST(Substepping, BisectsOnlyWhereItMust)
   EXPECT_EQ(solver.substeps(), (std::vector<int>{1, 2, 4, 1}));
   for (const double u : ramp.old)
     EXPECT_NEAR(u, 3.0, 1e-14);
-  const std::vector<Ramp::Span> expected{{0.0, 1.0, {0, 1, 2, 3}},
-                                         {0.0, 0.5, {1, 2}},
-                                         {0.0, 0.25, {2}},
-                                         {0.25, 0.5, {2}},
-                                         {0.5, 1.0, {1, 2}},
-                                         {0.5, 0.75, {2}},
+  const std::vector<Ramp::Span> expected{{0.0, 1.0, {0, 1, 2, 3}}, {0.0, 0.5, {1, 2}}, {0.0, 0.25, {2}},
+                                         {0.25, 0.5, {2}},         {0.5, 1.0, {1, 2}}, {0.5, 0.75, {2}},
                                          {0.75, 1.0, {2}}};
   EXPECT_EQ(ramp.spans, expected);
   EXPECT_EQ(result.iterations, (std::vector<int>{1, 2, 4, 1}));
@@ -140,13 +135,13 @@ TEST(Substepping, UpdateToleranceHoldsTheRelativeTestBack)
   {
   public:
     Halving()
-      : PointwiseSystem(1,
-                        {1.0},
-                        [](std::size_t, std::span<const double> x, std::span<double> r, std::span<double> jacobian)
-                        {
-                          r[0] = x[0];
-                          jacobian[0] = 2.0;
-                        })
+        : PointwiseSystem(
+              1, {1.0},
+              [](std::size_t, std::span<const double> x, std::span<double> r, std::span<double> jacobian)
+              {
+                r[0] = x[0];
+                jacobian[0] = 2.0;
+              })
     {
     }
     void update_norms(Points, std::span<double> du, std::span<double> norm)

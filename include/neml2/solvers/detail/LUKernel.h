@@ -9,9 +9,10 @@
 /**
  * The arithmetic behind DenseLU.h, for one group of lanes that fits a vector register.
  *
- * The instructions used are those the including file is compiled for. Everything is in a namespace named after them,
- * so that files compiled for several processors can be linked into one library. For the same reason no function of the
- * standard library is called here: the linker might keep the copy which older processors cannot run.
+ * The instructions used are those the including file is compiled for. Everything is in a namespace named
+ * after them, so that files compiled for several processors can be linked into one library. For the same
+ * reason no function of the standard library is called here: the linker might keep the copy which older
+ * processors cannot run.
  */
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define NEML2_LU_ISA lu_avx512
@@ -35,7 +36,8 @@ inline namespace NEML2_LU_ISA
 /// Rows are exchanged where another entry of the column is this many times larger than the diagonal one.
 inline constexpr int lu_pivot_ratio = 10;
 
-/// Systems up to this size get a kernel with the size known at compile time; above, it gains nothing measurable.
+/// Systems up to this size get a kernel with the size known at compile time; above, it gains nothing
+/// measurable.
 inline constexpr int lu_static_max = 8;
 
 namespace lu
@@ -104,8 +106,7 @@ struct Const
 
 /// Calls f(Const<r>) for the run-time r in 1 ... tile - 1; nothing for r = 0.
 template <class F>
-NEML2_LU_INLINE void
-remainder(int r, F && f)
+NEML2_LU_INLINE void remainder(int r, F && f)
 {
   if (r == 1)
     f(Const<1>{});
@@ -216,7 +217,8 @@ struct Kernel
   }
 
   /// Brings the largest entry of column k, where it is clearly larger, to row k, lane by lane.
-  static __attribute__((noinline)) void exchange(T * a, Size lda, T * b, std::int32_t * piv, int k, int n, int m)
+  static __attribute__((noinline)) void exchange(T * a, Size lda, T * b, std::int32_t * piv, int k, int n,
+                                                 int m)
   {
     const Size ldb = Size(m) * L;
     V best = S::abs(S::load(a + k * lda + k * L)) * S::splat(lu_pivot_ratio);
@@ -252,8 +254,8 @@ struct Kernel
 
   /// Columns k0 ... k0 + C - 1: update with all columns to the left, then eliminate.
   template <int C>
-  static NEML2_LU_INLINE void
-  panel(T * a, Size lda, T * b, std::int32_t * piv, int k0, int n, int m, Mask & singular)
+  static NEML2_LU_INLINE void panel(T * a, Size lda, T * b, std::int32_t * piv, int k0, int n, int m,
+                                    Mask & singular)
   {
     T * const col = a + k0 * L;
     V top = V{};
@@ -294,8 +296,7 @@ struct Kernel
       V pivot = S::load(row);
       const V magnitude = S::abs(pivot);
       // A pivot whose inverse overflows, or NaN, is no pivot. One keeps a host's floating-point traps quiet.
-      const Mask usable = (magnitude >= S::splat(smallest)) &
-                          (magnitude <= S::splat(largest));
+      const Mask usable = (magnitude >= S::splat(smallest)) & (magnitude <= S::splat(largest));
       singular |= ~usable;
       pivot = usable ? pivot : S::splat(T(1));
       const V inv = S::splat(T(1)) / pivot;
