@@ -19,9 +19,9 @@ public:
       : _info(info), _options(newton_options(metadata, info))
   {
     if (info.max_substepping_level > 0)
-      throw FatalError(metadata.path.string() + ": the segment '" + info.name +
-                       "' cuts steps that fail, which is done " + "on CPUs only, not on '" + metadata.device +
-                       "'; compile the model without max_substepping_level");
+      throw FatalError(
+          metadata.path.string() + ": the segment '" + info.name + "' cuts steps that fail, which " +
+          "the engine for GPUs cannot do; compile the model without max_substepping_level, or for cpu");
     _equations.size = info.residual_size;
     _equations.state_size = metadata.state_size;
     _equations.unknowns = to_device(components_of<std::int64_t>(info.unknowns), at::kLong, layout.device);
