@@ -17,6 +17,8 @@ function(neml2_add_torch_target folder)
     INTERFACE_INCLUDE_DIRECTORIES "${folder}/include;${folder}/include/torch/csrc/api/include")
   # libtorch.so pulls in the CUDA libraries where torch has them; their kernels register themselves when they are
   # loaded, so the linker must not drop it as unused.
-  target_link_libraries(neml2::torch INTERFACE "-Wl,--push-state,--no-as-needed" "${folder}/lib/libtorch.so"
+  # Some builds of libtorch.so export a copy of parts of the C++ library that crashes when others call it: the real one
+  # must come first.
+  target_link_libraries(neml2::torch INTERFACE "-Wl,--push-state,--no-as-needed" -lstdc++ "${folder}/lib/libtorch.so"
     "${folder}/lib/libtorch_cpu.so" "${folder}/lib/libc10.so" "-Wl,--pop-state")
 endfunction()
