@@ -85,14 +85,15 @@ def require(source: InputFile, section: str, name: str) -> None:
         raise UsageError(f"{source.path}: no [{section}/{name}]{hint}")
 
 
-def only(source: InputFile, section: str) -> str:
-    """The name of the only block of a section. Raises UsageError if there are several or none."""
+def only(source: InputFile, section: str, argument: str) -> str:
+    """The name of the only block of a section. Raises UsageError, which asks for `argument`, if there are several."""
     from ..errors import listing
 
     names = source.names(section)
     if len(names) == 1:
         return names[0]
-    raise UsageError(f"{source.path}: say which of [{section}] is meant; there are: {listing(names) or 'none'}")
+    there = f"there are: {listing(names) or 'none'}"
+    raise UsageError(f"{source.path}: say which of [{section}] is meant, as {argument}; {there}")
 
 
 def set_numbers(device: str, dtype: str) -> tuple[Any, Any]:
@@ -113,8 +114,8 @@ def set_numbers(device: str, dtype: str) -> tuple[Any, Any]:
     return chosen, kind
 
 
-def run(prog: str, command: Callable[[], int]) -> int:
-    """The exit status of a command; an error becomes one line on stderr."""
+def run(prog: str, command: Callable[[], int], failed: int = FAILED) -> int:
+    """The exit status of a command; an error becomes one line on stderr, and `failed` unless the arguments were it."""
     try:
         return command()
     except UsageError as error:
@@ -124,9 +125,9 @@ def run(prog: str, command: Callable[[], int]) -> int:
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output is gone; say nothing more
-        return FAILED
+        return failed
     except Exception as error:
-        return _complain(prog, error, FAILED)
+        return _complain(prog, error, failed)
 
 
 def _complain(prog: str, error: BaseException, status: int) -> int:

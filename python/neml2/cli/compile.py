@@ -9,8 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import _common as common
+
 if TYPE_CHECKING:
     from neml2.compiler.compile import Progress, Result
+
+PROG = "neml2-compile"
 
 EPILOG = """\
 examples:
@@ -22,21 +26,10 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog="neml2-compile",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    p = common.parser(PROG, __doc__ or "", EPILOG)
     add = p.add_argument
-    add("input", type=Path, help="input file")
-    add(
-        "overrides",
-        nargs="*",
-        default=[],
-        metavar="OVERRIDE",
-        help="changes to the input file: Section/block/option:=value",
-    )
+    add("input", help="input file")
+    common.add_overrides(p)
     add("--model", "-m", help="name of the model in [Models] (default: the only one)")
     add("--output-dir", "-o", type=Path, default=Path("aoti"), metavar="DIR", help="default: aoti/")
     add("--device", nargs="+", default=["cpu"], metavar="DEVICE", help="cpu, cuda, or several (default: cpu)")
@@ -51,55 +44,26 @@ def parser() -> argparse.ArgumentParser:
         "to use (default: native, those of this CPU); may be repeated with --backend native, whose packages hold "
         "several kernels to choose from")  # fmt: skip
     add("-j", "--jobs", type=int, metavar="N", help="kernels to compile side by side (default: all cores)")
-    add("--load", action="append", default=[], type=Path, metavar="PATH", help="Python file with models of your own; "
-        "may be repeated")  # fmt: skip
+    common.add_load(p)
     add("-q", "--quiet", action="store_true", help="no progress, no summary")
     return p
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; 0 when the package is written, 2 with one line on stderr when the request is at fault."""
+    """Entry point; 0 when the package is written, 2 with one line on stderr when it is not."""
     options = parser().parse_intermixed_args(arguments)
     options.overrides += [d for d in options.device if "=" in d]
     options.device = [d for d in options.device if "=" not in d] or ["cpu"]
-    try:
-        result = _compile(options)
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:  # a model of the user's own may raise anything
-        print(f"neml2-compile: {_one_line(error)}", file=sys.stderr)
-        return 2
-    if not options.quiet:
-        print_summary(result, options.model)
-    return 0
+    # nothing was written unless all went well: whatever was at fault, the request could not be met
+    return common.run(PROG, lambda: command(options), failed=common.USAGE)
 
 
-def _one_line(error: BaseException) -> str:
-    from neml2.errors import InputError
-    from neml2.hit.registry import place_in_extension
+def command(options: argparse.Namespace) -> int:
+    from neml2.compiler.compile import Options, compile_input
 
-    text = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
-    lines = str(text).strip().splitlines()
-    place = None if isinstance(error, InputError) else place_in_extension(error)
-    if place is not None:
-        return f"{place}: {type(error).__name__}: {lines[0] if lines else ''}"
-    return lines[0] if lines else type(error).__name__
-
-
-def _compile(options: argparse.Namespace) -> Result:
-    import neml2
-    from neml2.compiler.compile import CompileError, Options, compile_input
-
-    for path in options.load:
-        neml2.load_extension(path)
-    source = neml2.load_input(options.input, additional_args=options.overrides)
-    if options.model is None:
-        names = source.names("Models")
-        if len(names) != 1:
-            raise CompileError(f"{options.input}: --model is needed; [Models] has: {', '.join(names) or 'nothing'}")
-        (options.model,) = names
+    source = common.load(options.input, options.overrides, options.load)
     chosen = Options(
-        options.model,
+        options.model or common.only(source, "Models", "--model NAME"),
         options.output_dir,
         options.device,
         options.dtype,
@@ -109,7 +73,10 @@ def _compile(options: argparse.Namespace) -> Result:
         options.jobs,
         options.backend,
     )
-    return compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
+    result = compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
+    if not options.quiet:
+        print_summary(result, chosen.model)
+    return common.OK
 
 
 def progress() -> Progress:

@@ -52,7 +52,7 @@ def command(options: argparse.Namespace) -> int:
     warnings.formatwarning = lambda message, *_, **__: f"{PROG}: warning: {message}\n"
     source = common.load(options.file, options.overrides, options.load)
     device, dtype = common.set_numbers(options.device, options.dtype)
-    options.driver = options.driver or common.only(source, "Drivers")
+    options.driver = options.driver or common.only(source, "Drivers", "DRIVER")
     common.require(source, "Drivers", options.driver)
     if options.plot:
         check_plot(Path(options.plot))
