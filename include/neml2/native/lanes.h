@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cmath>
+#include "neml2/native/instructions.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -18,44 +19,10 @@
  * Everything is in a namespace named after the instructions: files compiled for several can be linked
  * together.
  */
-#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && defined(__AVX512BW__)
-#define NEML2_NATIVE_ISA avx512
-#define NEML2_NATIVE_ISA_NAME "avx512"
-#define NEML2_NATIVE_BYTES 64
-#elif defined(__AVX2__) && defined(__FMA__)
-#define NEML2_NATIVE_ISA avx2
-#define NEML2_NATIVE_ISA_NAME "avx2"
-#define NEML2_NATIVE_BYTES 32
-#else
-#define NEML2_NATIVE_ISA generic
-#define NEML2_NATIVE_ISA_NAME "generic"
-#define NEML2_NATIVE_BYTES 0
-#endif
-#if NEML2_NATIVE_BYTES
-#include <immintrin.h>
-#endif
-
-#define NEML2_NATIVE_INLINE inline __attribute__((always_inline))
-
 namespace neml2::native
 {
 inline namespace NEML2_NATIVE_ISA
 {
-/// The compiler's vector of W values of T, and the integers of the same size that its comparisons give.
-template <class T, int W>
-struct Vector
-{
-  using Int = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
-  typedef T type __attribute__((vector_size(W * sizeof(T))));
-  typedef T unaligned __attribute__((vector_size(W * sizeof(T)), aligned(alignof(T)), may_alias));
-  typedef Int mask __attribute__((vector_size(W * sizeof(T))));
-};
-
-#if NEML2_NATIVE_BYTES
-using Doubles = Vector<double, NEML2_NATIVE_BYTES / 8>::type;
-using Floats = Vector<float, NEML2_NATIVE_BYTES / 4>::type;
-#endif
-
 /// What a lane type is made of.
 template <class V>
 struct Lanes
@@ -192,16 +159,9 @@ NEML2_NATIVE_INLINE std::uint32_t bits(MaskOf<V> m)
 {
   if constexpr (width<V> == 1)
     return m ? 1u : 0u;
-#if NEML2_NATIVE_BYTES == 64
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return _mm512_movepi64_mask(reinterpret_cast<__m512i>(m));
+#if NEML2_NATIVE_BYTES
   else
-    return _mm512_movepi32_mask(reinterpret_cast<__m512i>(m));
-#elif NEML2_NATIVE_BYTES == 32
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return static_cast<std::uint32_t>(_mm256_movemask_pd(reinterpret_cast<__m256d>(m)));
-  else
-    return static_cast<std::uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(m)));
+    return instructions::bits(m);
 #endif
 }
 
@@ -235,23 +195,19 @@ NEML2_NATIVE_INLINE V select(MaskOf<V> m, V a, V b)
 // ---- arithmetic that is one instruction
 // ------------------------------------------------------------------------------
 
+/// The compiler's function of plain numbers.
+#define NEML2_NATIVE_SCALAR(name, ...)                                                                       \
+  if constexpr (std::is_same_v<V, double>)                                                                   \
+    return __builtin_##name(__VA_ARGS__);                                                                    \
+  else if constexpr (std::is_same_v<V, float>)                                                               \
+    return __builtin_##name##f(__VA_ARGS__);
+
 template <class V>
 NEML2_NATIVE_INLINE V sqrt(V x)
 {
-  if constexpr (std::is_same_v<V, double>)
-    return __builtin_sqrt(x);
-  else if constexpr (std::is_same_v<V, float>)
-    return __builtin_sqrtf(x);
-#if NEML2_NATIVE_BYTES == 64
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return reinterpret_cast<V>(_mm512_sqrt_pd(reinterpret_cast<__m512d>(x)));
-  else
-    return reinterpret_cast<V>(_mm512_sqrt_ps(reinterpret_cast<__m512>(x)));
-#elif NEML2_NATIVE_BYTES == 32
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return reinterpret_cast<V>(_mm256_sqrt_pd(reinterpret_cast<__m256d>(x)));
-  else
-    return reinterpret_cast<V>(_mm256_sqrt_ps(reinterpret_cast<__m256>(x)));
+  NEML2_NATIVE_SCALAR(sqrt, x)
+#if NEML2_NATIVE_BYTES
+  else return instructions::sqrt(x);
 #endif
 }
 
@@ -259,54 +215,25 @@ NEML2_NATIVE_INLINE V sqrt(V x)
 template <class V>
 NEML2_NATIVE_INLINE V fused(V a, V b, V c)
 {
-  if constexpr (std::is_same_v<V, double>)
-    return __builtin_fma(a, b, c);
-  else if constexpr (std::is_same_v<V, float>)
-    return __builtin_fmaf(a, b, c);
-#if NEML2_NATIVE_BYTES == 64
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return reinterpret_cast<V>(_mm512_fmadd_pd(reinterpret_cast<__m512d>(a), reinterpret_cast<__m512d>(b),
-                                               reinterpret_cast<__m512d>(c)));
-  else
-    return reinterpret_cast<V>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b),
-                                               reinterpret_cast<__m512>(c)));
-#elif NEML2_NATIVE_BYTES == 32
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return reinterpret_cast<V>(_mm256_fmadd_pd(reinterpret_cast<__m256d>(a), reinterpret_cast<__m256d>(b),
-                                               reinterpret_cast<__m256d>(c)));
-  else
-    return reinterpret_cast<V>(_mm256_fmadd_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b),
-                                               reinterpret_cast<__m256>(c)));
+  NEML2_NATIVE_SCALAR(fma, a, b, c)
+#if NEML2_NATIVE_BYTES
+  else return instructions::fma(a, b, c);
 #endif
 }
 
 template <class V>
 NEML2_NATIVE_INLINE V floor(V x)
 {
-  if constexpr (std::is_same_v<V, double>)
-    return __builtin_floor(x);
-  else if constexpr (std::is_same_v<V, float>)
-    return __builtin_floorf(x);
-#if NEML2_NATIVE_BYTES == 64
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return reinterpret_cast<V>(_mm512_floor_pd(reinterpret_cast<__m512d>(x)));
-  else
-    return reinterpret_cast<V>(_mm512_floor_ps(reinterpret_cast<__m512>(x)));
-#elif NEML2_NATIVE_BYTES == 32
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return reinterpret_cast<V>(_mm256_floor_pd(reinterpret_cast<__m256d>(x)));
-  else
-    return reinterpret_cast<V>(_mm256_floor_ps(reinterpret_cast<__m256>(x)));
+  NEML2_NATIVE_SCALAR(floor, x)
+#if NEML2_NATIVE_BYTES
+  else return instructions::floor(x);
 #endif
 }
 
 template <class V>
 NEML2_NATIVE_INLINE V abs(V x)
 {
-  if constexpr (std::is_same_v<V, double>)
-    return __builtin_fabs(x);
-  else if constexpr (std::is_same_v<V, float>)
-    return __builtin_fabsf(x);
+  NEML2_NATIVE_SCALAR(fabs, x)
   else
   {
     using Int = typename Vector<ScalarOf<V>, width<V>>::Int;

@@ -63,23 +63,8 @@ NEML2_NATIVE_INLINE V load_part(const ScalarOf<V> * p)
 {
   if constexpr (N == width<V>)
     return load<V>(p);
-#if NEML2_NATIVE_BYTES == 64
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    return reinterpret_cast<V>(_mm512_maskz_loadu_pd((1u << N) - 1, p));
   else
-    return reinterpret_cast<V>(_mm512_maskz_loadu_ps((1u << N) - 1, p));
-#elif NEML2_NATIVE_BYTES == 32
-  else
-  {
-    MaskOf<V> m{};
-    for (int l = 0; l < N; ++l)
-      m[l] = -1;
-    if constexpr (sizeof(ScalarOf<V>) == 8)
-      return reinterpret_cast<V>(_mm256_maskload_pd(p, reinterpret_cast<__m256i>(m)));
-    else
-      return reinterpret_cast<V>(_mm256_maskload_ps(p, reinterpret_cast<__m256i>(m)));
-  }
-#endif
+    return instructions::load_first<N>(p);
 }
 
 template <class V, int N>
@@ -87,23 +72,8 @@ NEML2_NATIVE_INLINE void store_part(ScalarOf<V> * p, V v)
 {
   if constexpr (N == width<V>)
     store<V>(p, v);
-#if NEML2_NATIVE_BYTES == 64
-  else if constexpr (sizeof(ScalarOf<V>) == 8)
-    _mm512_mask_storeu_pd(p, (1u << N) - 1, reinterpret_cast<__m512d>(v));
   else
-    _mm512_mask_storeu_ps(p, (1u << N) - 1, reinterpret_cast<__m512>(v));
-#elif NEML2_NATIVE_BYTES == 32
-  else
-  {
-    MaskOf<V> m{};
-    for (int l = 0; l < N; ++l)
-      m[l] = -1;
-    if constexpr (sizeof(ScalarOf<V>) == 8)
-      _mm256_maskstore_pd(p, reinterpret_cast<__m256i>(m), reinterpret_cast<__m256d>(v));
-    else
-      _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(m), reinterpret_cast<__m256>(v));
-  }
-#endif
+    instructions::store_first<N>(p, v);
 }
 
 template <class V, int N>
@@ -146,15 +116,7 @@ NEML2_NATIVE_INLINE void stream(ScalarOf<V> * p, const V * from)
     store_tile<V, C % W>(buffer + C / W * W, C, W, from + C / W * W);
 #pragma GCC unroll 8
   for (int k = 0; k < C; ++k)
-  {
-#if NEML2_NATIVE_BYTES == 64
-    _mm512_stream_si512(reinterpret_cast<__m512i *>(p + k * W),
-                        *reinterpret_cast<const __m512i *>(buffer + k * W));
-#else
-    _mm256_stream_si256(reinterpret_cast<__m256i *>(p + k * W),
-                        *reinterpret_cast<const __m256i *>(buffer + k * W));
-#endif
-  }
+    instructions::stream(p + k * W, load<V>(buffer + k * W));
 }
 #endif
 } // namespace detail

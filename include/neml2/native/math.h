@@ -79,8 +79,7 @@ inline constexpr double shifter = 0x1.8p52; // adding it leaves the nearest inte
 NEML2_NATIVE_INLINE D scale(D x, D k)
 {
 #if NEML2_NATIVE_BYTES == 64
-  return reinterpret_cast<D>(
-      _mm512_maskz_scalef_pd(0xff, reinterpret_cast<__m512d>(x), reinterpret_cast<__m512d>(k)));
+  return instructions::scale(x, k);
 #else
   const D half = floor(k * d(0.5));
   const auto power = [](D n) { return of_bits((bits_of(n + d(shifter)) + 1023) << 52); };
@@ -234,7 +233,7 @@ NEML2_NATIVE_INLINE D evaluate_log(D x)
   const D tail = fused(s, fused(z, polynomial(z, c), half), k * d(ln2_lo));
   const D value = fused(k, d(ln2_hi), -((half - tail) - f));
   const I good = both<I>(x >= d(std::numeric_limits<double>::min()), finite(x));
-  return repair([](double v, double) { return std::log(v); }, value, good, x, x);
+  return repair([](double v, double) { return __builtin_log(v); }, value, good, x, x);
 }
 
 NEML2_NATIVE_INLINE D evaluate_pow(D x, D y)
@@ -248,7 +247,7 @@ NEML2_NATIVE_INLINE D evaluate_pow(D x, D y)
   const I zero = both(bits_of(x) == 0, y > d(0));
   value = zero ? d(0) : value;
   const I usual = both<I>(both<I>(x >= d(std::numeric_limits<double>::min()), finite(x)), abs(y) < d(1e300));
-  return repair([](double a, double b) { return std::pow(a, b); }, value,
+  return repair([](double a, double b) { return __builtin_pow(a, b); }, value,
                 either(usual, both(zero, finite(y))), x, y);
 }
 
@@ -256,12 +255,12 @@ NEML2_NATIVE_INLINE D evaluate_sin(D x)
 {
   // a sine keeps the sign of zero
   const D value = x == d(0) ? x : sine(x, 0);
-  return repair([](double v, double) { return std::sin(v); }, value, abs(x) < d(0x1p20), x, x);
+  return repair([](double v, double) { return __builtin_sin(v); }, value, abs(x) < d(0x1p20), x, x);
 }
 
 NEML2_NATIVE_INLINE D evaluate_cos(D x)
 {
-  return repair([](double v, double) { return std::cos(v); }, sine(x, 1), abs(x) < d(0x1p20), x, x);
+  return repair([](double v, double) { return __builtin_cos(v); }, sine(x, 1), abs(x) < d(0x1p20), x, x);
 }
 
 NEML2_NATIVE_INLINE D evaluate_tan(D x)
@@ -271,22 +270,22 @@ NEML2_NATIVE_INLINE D evaluate_tan(D x)
   const D r = reduce_angle(x, low, quadrant);
   const D s = short_sin(r, low), c = short_cos(r, low);
   const D value = (quadrant & 1) != 0 ? -c / s : s / c;
-  return repair([](double v, double) { return std::tan(v); }, x == d(0) ? x : value, abs(x) < d(0x1p20), x,
-                x);
+  return repair([](double v, double) { return __builtin_tan(v); }, x == d(0) ? x : value, abs(x) < d(0x1p20),
+                x, x);
 }
 
 NEML2_NATIVE_INLINE D evaluate_sinh(D x)
 {
   const D e = expm1_of(abs(x));
   const D value = with_sign_of(d(0.5) * (e + e / (e + d(1))), x);
-  return repair([](double v, double) { return std::sinh(v); }, value, abs(x) < d(700), x, x);
+  return repair([](double v, double) { return __builtin_sinh(v); }, value, abs(x) < d(700), x, x);
 }
 
 NEML2_NATIVE_INLINE D evaluate_cosh(D x)
 {
   const D e = exp_of(abs(x), d(0));
   const D value = d(0.5) * e + d(0.5) / e;
-  return repair([](double v, double) { return std::cosh(v); }, value, abs(x) < d(700), x, x);
+  return repair([](double v, double) { return __builtin_cosh(v); }, value, abs(x) < d(700), x, x);
 }
 
 NEML2_NATIVE_INLINE D evaluate_tanh(D x)
@@ -332,8 +331,7 @@ NEML2_NATIVE_INLINE Floats in_double(F f, Args... args)
   template <class V>                                                                                         \
   NEML2_NATIVE_INLINE V name(V x)                                                                            \
   {                                                                                                          \
-    if constexpr (width<V> == 1)                                                                             \
-      return std::name(x);                                                                                   \
+    NEML2_NATIVE_SCALAR(name, x)                                                                             \
     NEML2_NATIVE_WIDE(name, x)                                                                               \
   }
 
@@ -341,7 +339,8 @@ NEML2_NATIVE_INLINE Floats in_double(F f, Args... args)
   template <class V>                                                                                         \
   NEML2_NATIVE_INLINE V name(V x)                                                                            \
   {                                                                                                          \
-    return detail::standard([](ScalarOf<V> v) { return std::name(v); }, x);                                  \
+    NEML2_NATIVE_SCALAR(name, x)                                                                             \
+    else return detail::standard([](ScalarOf<V> v) { return name(v); }, x);                                  \
   }
 
 NEML2_NATIVE_FUNCTION(exp)
@@ -359,11 +358,11 @@ NEML2_NATIVE_STANDARD(atan)
 template <class V>
 NEML2_NATIVE_INLINE V pow(V x, V y)
 {
-  if constexpr (width<V> == 1)
-    return std::pow(x, y);
+  NEML2_NATIVE_SCALAR(pow, x, y)
   NEML2_NATIVE_WIDE(pow, x, y)
 }
 
+#undef NEML2_NATIVE_SCALAR
 #undef NEML2_NATIVE_WIDE
 #undef NEML2_NATIVE_FUNCTION
 #undef NEML2_NATIVE_STANDARD

@@ -169,13 +169,8 @@ def _substeps(program: Program, solve: Solve) -> str:
         unknowns=", ".join(map(str, solve.unknowns)),
         increments=", ".join(increments) or "{0, 0, 0, false}",
         increment_count=len(increments),
-        size=_carried(program),
+        size=program.tangents,
     )
-
-
-def _carried(program: Program) -> int:
-    """Components of the state that are values; derivatives come behind them."""
-    return program.tangents
 
 
 # ---- functions -------------------------------------------------------------------------------------------------------
