@@ -21,33 +21,23 @@ struct OnePoint
 
   static NEML2_NATIVE_INLINE V at(const T * column, int v) { return load<V>(column + v * W); }
 
-  /// v with its first n lanes set to zero.
-  static NEML2_NATIVE_INLINE V without_first(V v, int n)
+  /// The first n lanes.
+  static NEML2_NATIVE_INLINE MaskOf<V> first(int n)
   {
     if constexpr (W == 1)
-      return n ? V(0) : v;
+      return n > 0;
     else
     {
       MaskOf<V> index;
       for (int l = 0; l < W; ++l)
         index[l] = l;
-      return index >= MaskOf<V>{} + n ? v : V{};
+      return index < MaskOf<V>{} + n;
     }
   }
 
-  /// v with only its first n lanes kept.
-  static NEML2_NATIVE_INLINE V only_first(V v, int n)
-  {
-    if constexpr (W == 1)
-      return n ? v : V(0);
-    else
-    {
-      MaskOf<V> index;
-      for (int l = 0; l < W; ++l)
-        index[l] = l;
-      return index < MaskOf<V>{} + n ? v : V{};
-    }
-  }
+  static NEML2_NATIVE_INLINE V without_first(V v, int n) { return select<V>(first(n), splat<V>(0), v); }
+
+  static NEML2_NATIVE_INLINE V only_first(V v, int n) { return select<V>(first(n), v, splat<V>(0)); }
 
   static __attribute__((noinline, cold)) void exchange(Matrix<T, N> & a, Columns<T, N, M> & b,
                                                        Exchanges<T, N> & done, int k)
