@@ -12,16 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("NEML2_CACHE_DIR", str(ROOT / "build" / "cache"))
 
-ELASTICITY = """\
-[Models]
-  [elasticity]
-    type = LinearIsotropicElasticity
-    coefficients      = '200e3          0.3'
-    coefficient_types = 'YOUNGS_MODULUS POISSONS_RATIO'
-  []
-[]
-"""
-
 
 def run_tool(name: str, *arguments: object, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `neml2-<name>` in a process of its own."""

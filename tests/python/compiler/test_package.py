@@ -15,7 +15,8 @@ import pytest
 import torch
 
 import neml2
-from support import ELASTICITY, run_tool
+from input_texts import ELASTICITY
+from support import run_tool
 
 
 def metadata(stub: Path, model: str = "elasticity", device: str = "cpu") -> dict:

@@ -96,7 +96,7 @@ def test_instruction_sets_agree(model, library, level):
 
 
 def test_single_precision():
-    made = from_text(viscoplastic(options="rel_tol = 1e-4"), "model", PAIRS[:1])[1]
+    made = from_text(viscoplastic(solver_options="rel_tol = 1e-4"), "model", PAIRS[:1])[1]
     library, single = built(made), built(made, scalar="float")
     values = steps_of(19)
     found, report = single.forward(values)
@@ -209,14 +209,11 @@ def test_line_search(kind):
 def test_substepping_is_bisection():
     """Against the recursion written out, one point after another, with the kernel that takes whole steps."""
     levels, names = 8, ("stress", "equivalent_plastic_strain")
-    plain, stepping = (
-        built(
-            from_text(viscoplastic(options="max_its = 10", update=u).replace("predictor = 'predictor'", ""), "update")[
-                1
-            ]
-        )
-        for u in ("", f"max_substepping_level = {levels}")
+    texts = (
+        viscoplastic(solver_options="max_its = 10", options=options).replace("predictor = 'predictor'", "")
+        for options in ("", f"max_substepping_level = {levels}")
     )
+    plain, stepping = (built(from_text(text, "update")[1]) for text in texts)
     settings = host.Solver.from_buffer_copy(plain.solvers[0])
     settings.max_substepping, settings.update_tol = 1, stepping.solvers[0].update_tol  # the same test of convergence
     hard = steps_of(11, seed=10, size=5e-3)

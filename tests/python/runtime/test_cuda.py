@@ -9,8 +9,8 @@ import torch
 from implicit_cases import CHABOCHE, F64, ISOHARDEN, ISOHARDEN_FLAGS, YIELD, loaded
 
 import neml2
+from input_texts import ELASTICITY
 from neml2.aoti import ConvergenceError, FatalError, Model
-from support import ELASTICITY
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 

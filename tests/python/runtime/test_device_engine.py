@@ -19,8 +19,8 @@ from implicit_cases import (
     loaded,
 )
 
+from input_texts import ELASTICITY
 from neml2.aoti import ConvergenceError, FatalError, Model
-from support import ELASTICITY
 
 SOLVED = "Solvers/newton/rel_tol=1e-12"
 SEARCH = ISOHARDEN.replace("type = Newton\n", "type = NewtonWithLineSearch\n    linesearch_type = STRONG_WOLFE\n")

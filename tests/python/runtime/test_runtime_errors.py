@@ -16,9 +16,10 @@ import pytest
 import torch
 from elasticity import COMBINATION, DERIVATIVES, metadata
 
+from input_texts import ELASTICITY
 from neml2 import aoti
 from neml2.aoti import ConvergenceError, FatalError, Model, load_model
-from support import ELASTICITY, Compile
+from support import Compile
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import pytest
 from elasticity import DERIVATIVES
 
 import neml2
-from support import ELASTICITY, Compile
+from input_texts import ELASTICITY
+from support import Compile
 
 CONSUMER = Path(__file__).resolve().parents[2] / "cpp" / "consumer"
 PREFIX = Path(neml2.cmake_prefix_path)

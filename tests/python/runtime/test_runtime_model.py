@@ -14,8 +14,9 @@ from elasticity import COMBINATION, DERIVATIVES, hooke, metadata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from input_texts import ELASTICITY
 from neml2.aoti import Model, load_model
-from support import ELASTICITY, Compile
+from support import Compile
 
 FLOAT64 = {"dtype": torch.float64}
 BATCHES = [(), (0,), (1,), (2,), (2, 3), (17,), (3, 0, 2), (5000,)]

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import neml2
-from support import ELASTICITY, Compile
+from input_texts import ELASTICITY
+from support import Compile
 
 
 @pytest.fixture(scope="module", params=["aoti", "native"])

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import neml2
-from support import ELASTICITY, Compile
+from input_texts import ELASTICITY
+from support import Compile
 
 COUNT_THREADS = """
 import os, sys, torch, neml2
