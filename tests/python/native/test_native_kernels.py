@@ -104,14 +104,12 @@ def test_single_precision():
     close(found["stress"], library.forward(values)[0]["stress"], 1e-4)
 
 
-def test_promoted_parameters_may_be_batched():
-    loaded, _ = from_text(viscoplastic(), "model")
-    name = next(n for n, _ in loaded.named_parameters() if n.endswith("isoharden.K"))
-    loaded, made = from_text(viscoplastic(), "model", [f"stress:{name}"], [name])
-    library = built(made)
+def test_promoted_parameters_may_be_batched(model, library):
+    name = next(n for n, _ in model[0].named_parameters() if n.endswith("isoharden.K"))
     values = steps_of(12, seed=3)
+    plain, _ = library.forward(values)
+    library = built(from_text(viscoplastic(), "model", [f"stress:{name}"], [name])[1])
     default, _ = library.forward(values)
-    plain, _ = built(from_text(viscoplastic(), "model")[1]).forward(values)
     close(default["stress"], plain["stress"], 1e-12)
     stiffness = np.linspace(100, 5000, 12)
     found, blocks, _ = library.jacobian({**values, name: stiffness})
