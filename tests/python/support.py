@@ -19,4 +19,10 @@ def run_tool(name: str, *arguments: object, cwd: Path | None = None, **env: str)
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **env}, timeout=600)
 
 
+def metadata(stub: Path, device: str = "cpu") -> Path:
+    """Metadata of the package that belongs to a stub."""
+    name = stub.name.removesuffix("_aoti.i")
+    return stub.parent / name / device / f"{name}_meta.json"
+
+
 Compile = Callable[..., Path]

@@ -35,6 +35,13 @@ CUT = viscoplasticity(
     options="max_substepping_level = 4\n    incremental_variables = 'strain'",
 )
 
+# Input files and what else is compiled, of the model `model` of each.
+CASES = {
+    "isoharden": (ISOHARDEN, ISOHARDEN_FLAGS),
+    "chaboche2": (CHABOCHE, ("-d", "stress:strain")),
+    "radret": (RADRET, ("-d", "stress:", "-d", "gamma:strain")),
+}
+
 # x' = -x^3 with backward Euler, and beside it z = 2 y, which has nothing to do with it.
 CUBIC_DECAY = """\
 [Models]
