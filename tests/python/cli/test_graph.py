@@ -12,103 +12,22 @@ from pathlib import Path
 import pytest
 
 import neml2
+from input_texts import viscoplasticity_in_rates
 from neml2.cli import inspect as command
 from neml2.cli._graph import Cluster, Drawing, Node, dot
 
-INPUT = """
+INPUT = (
+    viscoplasticity_in_rates(50, 100, 2).replace("[update]", "[return_map]")
+    + """
 [Models]
-  [strain_rate]
-    type = SR2VariableRate
-    variable = 'strain'
-  []
-  [mandel_stress]
-    type = IsotropicMandelStress
-    cauchy_stress = 'stress'
-  []
-  [vonmises]
-    type = SR2Invariant
-    invariant_type = 'VONMISES'
-    tensor = 'mandel_stress'
-    invariant = 'effective_stress'
-  []
-  [yield_surface]
-    type = YieldFunction
-    yield_stress = 50
-  []
-  [flow]
-    type = ComposedModel
-    models = 'vonmises yield_surface'
-  []
-  [normality]
-    type = Normality
-    model = 'flow'
-    function = 'yield_function'
-    from = 'mandel_stress'
-    to = 'flow_direction'
-  []
-  [flow_rate]
-    type = PerzynaPlasticFlowRate
-    reference_stress = 100
-    exponent = 2
-  []
-  [plastic_strain_rate]
-    type = AssociativePlasticFlow
-  []
-  [elastic_strain_rate]
-    type = SR2LinearCombination
-    from = 'strain_rate plastic_strain_rate'
-    to = 'elastic_strain_rate'
-    weights = '1 -1'
-  []
-  [elasticity]
-    type = LinearIsotropicElasticity
-    coefficients = '1e5 0.3'
-    coefficient_types = 'YOUNGS_MODULUS POISSONS_RATIO'
-    strain = 'elastic_strain_rate'
-    stress = 'stress_rate'
-  []
-  [integrate]
-    type = SR2BackwardEulerTimeIntegration
-    variable = 'stress'
-  []
-  [rates]
-    type = ComposedModel
-    models = 'strain_rate mandel_stress vonmises yield_surface normality flow_rate plastic_strain_rate
-              elastic_strain_rate elasticity integrate'
-  []
-  [predictor]
-    type = ConstantExtrapolationPredictor
-    unknowns_SR2 = 'stress'
-  []
-  [return_map]
-    type = ImplicitUpdate
-    equation_system = 'system'
-    solver = 'newton'
-    predictor = 'predictor'
-  []
   [model]
     type = ComposedModel
     models = 'return_map vonmises mandel_stress'
     additional_outputs = 'stress'
   []
 []
-[EquationSystems]
-  [system]
-    type = NonlinearSystem
-    model = 'rates'
-    unknowns = 'stress'
-  []
-[]
-[Solvers]
-  [newton]
-    type = Newton
-    linear_solver = 'lu'
-  []
-  [lu]
-    type = DenseLU
-  []
-[]
 """
+)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,14 @@
 """The commands neml2-run, neml2-inspect and neml2-syntax, as a user runs them."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 
 import pytest
 import torch
+
+from support import run_tool
 
 INPUT = """
 [Tensors]
@@ -57,17 +58,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-def command(name, *arguments, cwd=None):
-    code = f"import sys; from neml2.cli.{name} import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
 def assert_one_line(done, status, *words):
     assert done.returncode == status, done.stderr
     lines = done.stderr.strip().splitlines()
@@ -78,7 +68,7 @@ def assert_one_line(done, status, *words):
 
 class TestRun:
     def test_a_run(self, folder):
-        done = command("run", "input.i", "driver", "Drivers/driver/save_as=out.pt", cwd=folder)
+        done = run_tool("run", "input.i", "driver", "Drivers/driver/save_as=out.pt", cwd=folder)
         assert done.returncode == 0, done.stderr
         assert "driver: done, 20 steps" in done.stdout and "out.pt" in done.stdout
         assert len([line for line in done.stderr.splitlines() if "of 20" in line]) == 10
@@ -86,16 +76,16 @@ class TestRun:
         assert saved["output.20.stress"][0].item() == pytest.approx(0.02 * 100e3)
 
     def test_quiet(self, folder):
-        done = command("run", "-q", "input.i", "verification", cwd=folder)
+        done = run_tool("run", "-q", "input.i", "verification", cwd=folder)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
     def test_overrides_in_any_place(self, folder):
         wrong = "Models/elasticity/coefficients:='200e3 0.0'"
-        done = command("run", "input.i", "-q", "verification", wrong, cwd=folder)
+        done = run_tool("run", "input.i", "-q", "verification", wrong, cwd=folder)
         assert_one_line(done, 1, "input.i:32: [Drivers/verification]", "'output.stress' at step 1", "not close")
 
     def test_what_is_wrong_in_the_file(self, folder):
-        done = command("run", "-q", "input.i", "driver", "Drivers/driver/tme='t'", cwd=folder)
+        done = run_tool("run", "-q", "input.i", "driver", "Drivers/driver/tme='t'", cwd=folder)
         assert_one_line(done, 1, "[Drivers/driver]", "did you mean 'time'")
 
     @pytest.mark.parametrize(
@@ -110,31 +100,31 @@ class TestRun:
         ],
     )
     def test_bad_usage(self, folder, arguments, words):
-        assert_one_line(command("run", *arguments, cwd=folder), 2, *words)
+        assert_one_line(run_tool("run", *arguments, cwd=folder), 2, *words)
 
     def test_no_file_given(self):
-        assert command("run").stderr.strip().endswith("the following arguments are required: FILE")
+        assert run_tool("run").stderr.strip().endswith("the following arguments are required: FILE")
 
     def test_the_only_driver_need_not_be_named(self, folder):
         said = ("input.i: say which of [Drivers] is meant", "driver", "verification")
-        assert_one_line(command("run", "input.i", cwd=folder), 2, *said)
+        assert_one_line(run_tool("run", "input.i", cwd=folder), 2, *said)
         head, _, _ = INPUT.partition("  [verification]")
         (folder / "input.i").write_text(head + "[]\n")
         for override in ([], ["Models/elasticity/coefficients:='200e3 0.0'"]):
-            done = command("run", "input.i", *override, cwd=folder)
+            done = run_tool("run", "input.i", *override, cwd=folder)
             assert "driver: done, 20 steps" in done.stdout, done.stderr
 
     def test_plot(self, folder):
         axes = ("--axes", "strain:stress", "--axes", "time:stress")
         for extra in ((), axes):
-            done = command("run", "-q", "input.i", "driver", "--plot", "out.png", *extra, cwd=folder)
+            done = run_tool("run", "-q", "input.i", "driver", "--plot", "out.png", *extra, cwd=folder)
             assert done.returncode == 0, done.stderr
             picture = (folder / "out.png").read_bytes()
             assert picture.startswith(b"\x89PNG") and len(picture) > 5000
 
     def test_float32(self, folder):
         save = "Drivers/driver/save_as=out.pt"
-        done = command("run", "-q", "input.i", "driver", save, "--dtype", "float32", cwd=folder)
+        done = run_tool("run", "-q", "input.i", "driver", save, "--dtype", "float32", cwd=folder)
         assert done.returncode == 0, done.stderr
         assert torch.load(folder / "out.pt", weights_only=True)["output.3.stress"].dtype == torch.float32
 
@@ -153,31 +143,31 @@ class TestRun:
             + "[Models]\n[elasticity]\ntype = Mine\n[]\n[]\n[Drivers]"
             + INPUT.split("[Drivers]")[1]
         )
-        done = command("run", "-q", "--load", "mine.py", "input.i", "verification", cwd=folder)
+        done = run_tool("run", "-q", "--load", "mine.py", "input.i", "verification", cwd=folder)
         assert done.returncode == 0, done.stderr
-        done = command("run", "-q", "input.i", "verification", cwd=folder)
+        done = run_tool("run", "-q", "input.i", "verification", cwd=folder)
         assert_one_line(done, 1, "no type 'Mine'")
 
 
 class TestInspect:
     def test_text(self, folder):
-        done = command("inspect", "input.i", "elasticity", cwd=folder)
+        done = run_tool("inspect", "input.i", "elasticity", cwd=folder)
         assert done.returncode == 0, done.stderr
         for word in ("LinearIsotropicElasticity", "strain", "stress", "SR2", "(6)", "float64", "100000"):
             assert word in done.stdout
 
     def test_json(self, folder):
-        done = command("inspect", "input.i", "elasticity", "--json", cwd=folder)
+        done = run_tool("inspect", "input.i", "elasticity", "--json", cwd=folder)
         content = json.loads(done.stdout)
         assert content["inputs"] == [{"name": "strain", "type": "SR2", "base_shape": [6]}]
         assert content["outputs"][0]["name"] == "stress"
         assert {p["name"]: p["value"] for p in content["parameters"]} == {"E": 100e3, "nu": 0.0}
 
     def test_list_of_models(self, folder):
-        assert "LinearIsotropicElasticity" in command("inspect", "input.i", cwd=folder).stdout
+        assert "LinearIsotropicElasticity" in run_tool("inspect", "input.i", cwd=folder).stdout
 
     def test_unknown_model(self, folder):
-        assert_one_line(command("inspect", "input.i", "elastic", cwd=folder), 2, "did you mean 'elasticity'")
+        assert_one_line(run_tool("inspect", "input.i", "elastic", cwd=folder), 2, "did you mean 'elasticity'")
 
     def test_stub(self, folder):
         package = folder / "aoti" / "elasticity" / "cpu"
@@ -199,28 +189,28 @@ class TestInspect:
         (package / "elasticity_meta.json").write_text(json.dumps(meta))
         stub = "[Models]\n[elasticity]\ntype = AOTIModel\nartifact_path = '/moved/elasticity'\n[]\n[]\n"
         (folder / "aoti" / "elasticity_aoti.i").write_text(stub)
-        done = command("inspect", "aoti/elasticity_aoti.i", "elasticity", cwd=folder)
+        done = run_tool("inspect", "aoti/elasticity_aoti.i", "elasticity", cwd=folder)
         assert done.returncode == 0, done.stderr
         for word in ("AOTIModel", "promoted", "100000", "stress  :  strain", "avx2"):
             assert word in done.stdout
-        done = command("inspect", "aoti/elasticity_aoti.i", "elasticity", "--json", cwd=folder)
+        done = run_tool("inspect", "aoti/elasticity_aoti.i", "elasticity", "--json", cwd=folder)
         assert json.loads(done.stdout)["derivatives"] == [["stress", "strain"]]
 
     def test_stub_without_package(self, folder):
         stub = "[Models]\n[elasticity]\ntype = AOTIModel\nartifact_path = '/moved/elasticity'\n[]\n[]\n"
         (folder / "stub.i").write_text(stub)
-        assert_one_line(command("inspect", "stub.i", "elasticity", cwd=folder), 1, "no compiled package")
+        assert_one_line(run_tool("inspect", "stub.i", "elasticity", cwd=folder), 1, "no compiled package")
 
 
 class TestSyntax:
     def test_one_type(self):
-        done = command("syntax", "NewtonWithLineSearch")
+        done = run_tool("syntax", "NewtonWithLineSearch")
         assert done.returncode == 0, done.stderr
         for word in ("[Solvers]", "linesearch_cutback", "2.0", "abs_tol", "BACKTRACKING"):
             assert word in done.stdout
 
     def test_all_of_a_section(self):
-        done = command("syntax", "--section", "Drivers", "--json")
+        done = run_tool("syntax", "--section", "Drivers", "--json")
         content = {entry["name"]: entry for entry in json.loads(done.stdout)}
         assert set(content) == {"TransientDriver", "TransientRegression", "Verification", "ModelUnitTest"}
         options = {row["name"]: row for row in content["TransientRegression"]["options"]}
@@ -228,16 +218,16 @@ class TestSyntax:
         assert all(entry["description"] for entry in content.values())
 
     def test_what_is_not_available_is_not_listed(self):
-        names = command("syntax", "--section", "Solvers").stdout
+        names = run_tool("syntax", "--section", "Solvers").stdout
         assert "DenseLU" in names and "GMRES" not in names
 
     def test_search(self):
-        found = json.loads(command("syntax", "--search", "extrapol", "--json").stdout)
+        found = json.loads(run_tool("syntax", "--search", "extrapol", "--json").stdout)
         assert {"ConstantExtrapolationPredictor", "LinearExtrapolationPredictor"} <= {e["name"] for e in found}
-        assert "nothing found" in command("syntax", "--search", "xyzzy").stdout
+        assert "nothing found" in run_tool("syntax", "--search", "xyzzy").stdout
 
     def test_unknown_type(self):
-        assert_one_line(command("syntax", "Newtn"), 2, "did you mean 'Newton'")
+        assert_one_line(run_tool("syntax", "Newtn"), 2, "did you mean 'Newton'")
 
 
 @pytest.mark.parametrize("name", ["run", "inspect", "syntax"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from plan_interpreter import evaluate
 
+from input_texts import implicit_update
 from neml2.compiler.build import Builder, Request
 from neml2.compiler.plan import ForwardSegment, ImplicitSegment
 from neml2.hit import load_string
@@ -45,16 +46,6 @@ SANDWICH = """
     type = ComposedModel
     models = 'square balance'
   []
-  [predictor]
-    type = ConstantExtrapolationPredictor
-    unknowns_Scalar = 'x'
-  []
-  [update]
-    type = ImplicitUpdate
-    equation_system = 'eq'
-    solver = 'newton'
-    predictor = 'predictor'
-  []
   [result]                       # y = 5 x + a
     type = ScalarLinearCombination
     from = 'x a'
@@ -67,19 +58,7 @@ SANDWICH = """
     additional_outputs = 'x'
   []
 []
-[EquationSystems]
-  [eq]
-    type = NonlinearSystem
-    model = 'residual'
-    unknowns = 'x'
-  []
-[]
-[Solvers]
-  [newton]
-    type = Newton
-  []
-[]
-"""
+""" + implicit_update("residual", scalars="x")
 
 
 def build(text=SANDWICH, promoted=(), pairs=(), name="model"):

@@ -15,11 +15,12 @@ import pytest
 import torch
 
 import neml2
-from support import ELASTICITY, run_tool
+from input_texts import ELASTICITY
+from support import metadata, run_tool
 
 
-def metadata(stub: Path, model: str = "elasticity", device: str = "cpu") -> dict:
-    return json.loads((stub.parent / model / device / f"{model}_meta.json").read_text())
+def described(stub: Path) -> dict:
+    return json.loads(metadata(stub).read_text())
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_progress_names_each_graph_in_lines(folder):
 
 def test_metadata_describes_the_package(compiled):
     stub = compiled(ELASTICITY, "elasticity", "-p", "E", "-d", ":", "-d", "stress:E")
-    data = metadata(stub)
+    data = described(stub)
     assert data["schema"] == 1
     assert data["versions"]["torch"] == torch.__version__
     assert data["versions"]["neml2"] == neml2.__version__
@@ -91,7 +92,7 @@ def test_metadata_describes_the_package(compiled):
 
 def test_the_kernel_computes_the_stress(compiled):
     stub = compiled(ELASTICITY, "elasticity", "-p", "E", "-d", ":", "-d", "stress:E")
-    data = metadata(stub)
+    data = described(stub)
     kernel = torch._inductor.aoti_load_package(str(stub.parent / "elasticity/cpu/elasticity.pt2"))
     state = torch.zeros(2, data["state_size"], data["lanes"], dtype=torch.float64)
     strain = torch.randn(2, 6, data["lanes"], dtype=torch.float64) * 1e-3
@@ -110,7 +111,7 @@ def test_equal_input_gives_equal_packages_from_a_cold_cache(folder):
         cache = folder / "cache"
         done = run_tool("compile", "input.i", "-o", f"out{k}", cwd=folder, NEML2_CACHE_DIR=str(cache))
         assert done.returncode == 0, done.stderr
-        runs.append(metadata(folder / f"out{k}" / "elasticity_aoti.i"))
+        runs.append(described(folder / f"out{k}" / "elasticity_aoti.i"))
         for file in (cache / "kernels").iterdir():
             file.unlink()
     assert runs[0] == runs[1]

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Input files with drivers."""
 
-DECAY = """
+from input_texts import decay
+
+DECAY = (
+    decay()
+    + """
 [Tensors]
   [times]
     type = Python
@@ -21,30 +25,6 @@ DECAY = """
   []
 []
 [Models]
-  [rate]
-    type = ScalarLinearCombination
-    from = 'x'
-    to = 'x_rate'
-    weights = '-2'
-  []
-  [integrate]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'x'
-  []
-  [decay]
-    type = ComposedModel
-    models = 'rate integrate'
-  []
-  [predictor]
-    type = ConstantExtrapolationPredictor
-    unknowns_Scalar = 'x'
-  []
-  [model]
-    type = ImplicitUpdate
-    equation_system = 'eq'
-    solver = 'newton'
-    predictor = 'predictor'
-  []
   [sum]
     type = ScalarLinearCombination
     from = 'f f~1 f~2 g'
@@ -52,22 +32,10 @@ DECAY = """
     weights = '1 10 100 1000'
   []
 []
-[EquationSystems]
-  [eq]
-    type = NonlinearSystem
-    model = 'decay'
-    unknowns = 'x'
-  []
-[]
-[Solvers]
-  [newton]
-    type = Newton
-  []
-[]
 [Drivers]
   [driver]
     type = TransientDriver
-    model = 'model'
+    model = 'update'
     prescribed_time = 'times'
     ic_Scalar_names = 'x'
     ic_Scalar_values = 'start'
@@ -101,3 +69,4 @@ DECAY = """
   []
 []
 """
+)

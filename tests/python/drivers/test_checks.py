@@ -166,7 +166,7 @@ class TestModelUnitTest:
     def test_through_an_implicit_update(self):
         text = DECAY.replace(
             "    model = 'sum'\n    input_Scalar_names = 'f f~1 f~2 g'",
-            "    model = 'model'\n    input_Scalar_names = 'x~1 t t~1'",
+            "    model = 'update'\n    input_Scalar_names = 'x~1 t t~1'",
         )
         text = text.replace("'1 2 3 4'", "'start 0.1 0'").replace(
             "output_Scalar_names = 'y'", "output_Scalar_names = 'x'"

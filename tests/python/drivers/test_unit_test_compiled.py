@@ -4,7 +4,7 @@
 import pytest
 
 import neml2
-from support import ELASTICITY
+from input_texts import ELASTICITY
 
 TEST = """
 [Drivers]

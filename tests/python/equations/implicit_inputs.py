@@ -4,160 +4,25 @@
 import math
 
 import neml2
+from input_texts import POISSONS_RATIO, YOUNGS_MODULUS, decay, viscoplasticity
 from neml2.hit import load_string
 
-SOLVER = """
-[Solvers]
-  [newton]
-    type = Newton
-  []
-[]
-"""
-
 DECAY = (
-    """
-[Models]
-  [rate]
-    type = ScalarLinearCombination
-    from = 'x'
-    to = 'x_rate'
-    weights = 'k'
-  []
-  [integrate]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'x'
-  []
-  [decay]
-    type = ComposedModel
-    models = 'rate integrate'
-  []
-  [predictor]
-    type = ConstantExtrapolationPredictor
-    unknowns_Scalar = 'x'
-  []
-  [update]
-    type = ImplicitUpdate
-    equation_system = 'eq'
-    solver = 'newton'
-    predictor = 'predictor'
-  []
-[]
+    decay("k")
+    + """
 [Tensors]
   [k]
     type = Python
     expr = 'Scalar(torch.tensor(-2.0, dtype=torch.float64))'
   []
 []
-[EquationSystems]
-  [eq]
-    type = NonlinearSystem
-    model = 'decay'
-    unknowns = 'x'
-  []
-[]
 """
-    + SOLVER
 )
 
-E, NU, SY, H, ETA, N = 1.0e5, 0.3, 50.0, 2000.0, 200.0, 3.0
-G = E / (2 * (1 + NU))
+SY, H, ETA, N = 50.0, 2000.0, 200.0, 3.0
+G = YOUNGS_MODULUS / (2 * (1 + POISSONS_RATIO))
 
-PERZYNA = (
-    f"""
-[Models]
-  [elastic_strain]
-    type = SR2LinearCombination
-    from = 'strain plastic_strain'
-    to = 'elastic_strain'
-    weights = '1 -1'
-  []
-  [elasticity]
-    type = LinearIsotropicElasticity
-    coefficients = '{E} {NU}'
-    coefficient_types = 'YOUNGS_MODULUS POISSONS_RATIO'
-    strain = 'elastic_strain'
-  []
-  [mandel]
-    type = IsotropicMandelStress
-    cauchy_stress = 'stress'
-  []
-  [vonmises]
-    type = SR2Invariant
-    invariant_type = 'VONMISES'
-    tensor = 'mandel_stress'
-    invariant = 'effective_stress'
-  []
-  [hardening]
-    type = LinearIsotropicHardening
-    hardening_modulus = {H}
-  []
-  [surface]
-    type = YieldFunction
-    yield_stress = {SY}
-    isotropic_hardening = 'isotropic_hardening'
-  []
-  [flow]
-    type = ComposedModel
-    models = 'vonmises surface'
-  []
-  [normality]
-    type = Normality
-    model = 'flow'
-    function = 'yield_function'
-    from = 'mandel_stress isotropic_hardening'
-    to = 'flow_direction isotropic_hardening_direction'
-  []
-  [rate]
-    type = PerzynaPlasticFlowRate
-    reference_stress = {ETA}
-    exponent = {N}
-  []
-  [Ep_rate]
-    type = AssociativePlasticFlow
-  []
-  [ep_rate]
-    type = AssociativeIsotropicPlasticHardening
-  []
-  [integrate_Ep]
-    type = SR2BackwardEulerTimeIntegration
-    variable = 'plastic_strain'
-  []
-  [integrate_ep]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'equivalent_plastic_strain'
-  []
-  [residual]
-    type = ComposedModel
-    models = 'elastic_strain elasticity mandel vonmises hardening surface normality rate Ep_rate ep_rate
-              integrate_Ep integrate_ep'
-  []
-  [predictor]
-    type = ConstantExtrapolationPredictor
-    unknowns_SR2 = 'plastic_strain'
-    unknowns_Scalar = 'equivalent_plastic_strain'
-  []
-  [update]
-    type = ImplicitUpdate
-    equation_system = 'eq'
-    solver = 'newton'
-    predictor = 'predictor'
-  []
-  [model]
-    type = ComposedModel
-    models = 'update elastic_strain elasticity'
-    additional_outputs = 'plastic_strain equivalent_plastic_strain'
-  []
-[]
-[EquationSystems]
-  [eq]
-    type = NonlinearSystem
-    model = 'residual'
-    unknowns = 'plastic_strain equivalent_plastic_strain'
-  []
-[]
-"""
-    + SOLVER
-)
+PERZYNA = viscoplasticity(SY, ETA, N, H)
 
 
 def load(text: str, *overrides: str) -> neml2.hit.InputFile:

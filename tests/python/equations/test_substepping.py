@@ -86,17 +86,19 @@ def test_derivatives_follow_the_walk():
     inner = strain.clone().requires_grad_()
     before = zero.clone().requires_grad_()
     value = solve(inner, before)
+    gradients = {c: torch.autograd.grad(value[:, c].sum(), (inner, before), retain_graph=True) for c in (0, 4)}
     h = 1e-8
-    for component in (0, 4):
-        gradient, gradient_old = torch.autograd.grad(value[:, component].sum(), (inner, before), retain_graph=True)
+    for j in range(6):
+        step = torch.zeros(6, dtype=F64)
+        step[j] = h
         with torch.no_grad():
-            for j in range(6):
-                step = torch.zeros(6, dtype=F64)
-                step[j] = h
-                slope = (solve(strain + step, zero) - solve(strain - step, zero))[:, component] / (2 * h)
-                torch.testing.assert_close(gradient[:, j], slope, rtol=1e-5, atol=1e-6)
-                slope = (solve(strain, zero + step) - solve(strain, zero - step))[:, component].sum() / (2 * h)
-                torch.testing.assert_close(gradient_old[j], slope, rtol=1e-5, atol=1e-5)
+            change = solve(strain + step, zero) - solve(strain - step, zero)
+            change_old = solve(strain, zero + step) - solve(strain, zero - step)
+        for component, (gradient, gradient_old) in gradients.items():
+            slope = change[:, component] / (2 * h)
+            torch.testing.assert_close(gradient[:, j], slope, rtol=1e-5, atol=1e-6)
+            slope = change_old[:, component].sum() / (2 * h)
+            torch.testing.assert_close(gradient_old[j], slope, rtol=1e-5, atol=1e-5)
 
 
 def test_the_depth_is_limited():

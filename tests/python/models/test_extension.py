@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ import neml2
 from neml2.errors import ExtensionError
 from neml2.hit import REGISTRIES
 from neml2.hit.registry import place_in_extension
+from support import run_tool
 
 MODEL = '''\
 from neml2.models import Input, Model, Output, Parameter, register
@@ -61,12 +60,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tool(name: str, *arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"neml2.cli.{name}", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **env}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300, check=False)
-
-
 COMMANDS = {
     "run": (["mine.i", "check", "--load", "mine.py"], "check: passed"),
     "inspect": (["--load", "mine.py", "mine.i", "law"], "law: QuadraticOfMine"),
@@ -77,13 +70,13 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_load_on_every_command(command: str, folder: Path) -> None:
     arguments, expected = COMMANDS[command]
-    done = tool(command, *arguments, cwd=folder)
+    done = run_tool(command, *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
 
 
 def test_compile_loads_it_and_the_package_needs_it_no_more(folder: Path) -> None:
-    done = tool("compile", "mine.i", "--model", "law", "-d", ":", "-p", "c", "--load", "mine.py", "-q", cwd=folder)
+    done = run_tool("compile", "mine.i", "--model", "law", "-d", ":", "-p", "c", "--load", "mine.py", "-q", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "mine.py").unlink()
     pytest.importorskip("neml2._neml2", reason="the compiled library is not built")
@@ -95,7 +88,7 @@ def test_compile_loads_it_and_the_package_needs_it_no_more(folder: Path) -> None
 @pytest.mark.parametrize("command", ["run", "inspect", "compile"])
 def test_without_load_the_message_names_it(command: str, folder: Path) -> None:
     last = {"run": ["check"], "inspect": ["law"], "compile": ["--model", "law"]}[command]
-    done = tool(command, "mine.i", *last, cwd=folder)
+    done = run_tool(command, "mine.i", *last, cwd=folder)
     assert done.returncode != 0
     assert "mine.i:3" in done.stderr and "'QuadraticOfMine'" in done.stderr and "--load" in done.stderr
 
@@ -103,7 +96,7 @@ def test_without_load_the_message_names_it(command: str, folder: Path) -> None:
 def test_missing_file(folder: Path) -> None:
     for command, arguments in {**COMMANDS, "compile": (["mine.i", "--load", "mine.py"], "")}.items():
         replaced = [word.replace("mine.py", "none.py") for word in arguments[0]]
-        done = tool(command, *replaced, cwd=folder)
+        done = run_tool(command, *replaced, cwd=folder)
         assert done.returncode == 2
         assert "none.py: no such extension file" in done.stderr
         assert "Traceback" not in done.stderr
@@ -139,7 +132,7 @@ def test_mistakes_when_it_runs_name_file_and_line(command: str, folder: Path) ->
     path = folder / "mine.py"
     path.write_text(path.read_text().replace("return c * x * x", "return c * x * z"))
     last = {"run": ["check"], "compile": ["--model", "law", "-q"]}[command]
-    done = tool(command, "mine.i", *last, "--load", "mine.py", cwd=folder)
+    done = run_tool(command, "mine.i", *last, "--load", "mine.py", cwd=folder)
     assert done.returncode != 0
     assert "mine.py:14: NameError" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
@@ -193,7 +186,7 @@ def test_installed_package_needs_no_load(command: str, folder: Path, tmp_path: P
     install(site, "quadratic_package", (folder / "mine.py").read_text())
     arguments, expected = COMMANDS[command]
     kept = [word for word in arguments if word not in ("--load", "mine.py")]
-    done = tool(command, *kept, cwd=folder, **with_site(site))
+    done = run_tool(command, *kept, cwd=folder, **with_site(site))
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
 
@@ -203,7 +196,7 @@ def test_a_broken_package_is_named_and_left_out(folder: Path, tmp_path: Path) ->
     site.mkdir()
     install(site, "broken_package", "1 / 0\n")
     install(site, "quadratic_package", (folder / "mine.py").read_text())
-    done = tool("run", "mine.i", "check", cwd=folder, **with_site(site))
+    done = run_tool("run", "mine.i", "check", cwd=folder, **with_site(site))
     assert done.returncode == 0, done.stderr
     assert "broken_package" in done.stderr and "ZeroDivisionError" in done.stderr
 
@@ -213,5 +206,5 @@ def test_installed_package_is_not_imported_unless_needed(folder: Path, tmp_path:
     site.mkdir()
     install(site, "broken_package", "1 / 0\n")
     (folder / "mine.i").write_text("[Models]\n  [law]\n    type = CopyScalar\n    from = 'a'\n    to = 'b'\n  []\n[]\n")
-    done = tool("inspect", "mine.i", "law", cwd=folder, **with_site(site))
+    done = run_tool("inspect", "mine.i", "law", cwd=folder, **with_site(site))
     assert done.returncode == 0 and done.stderr == ""

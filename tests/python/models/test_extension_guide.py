@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from support import ROOT, run_tool
+
 GUIDE = ROOT / "docs" / "your-own-model.md"
 EXAMPLE = ROOT / "examples" / "your_own_model"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -53,15 +53,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[s
     found = []
     for command, expected in commands():
         name, *arguments = shlex.split(command)
-        done = subprocess.run(
-            [sys.executable, "-m", f"neml2.cli.{name.removeprefix('neml2-')}", *arguments],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            check=False,
-        )
+        done = run_tool(name.removeprefix("neml2-"), *arguments, cwd=folder)
         found.append((command, expected, done.returncode, (done.stdout + done.stderr).strip()))
     return folder, found
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from input_texts import viscoplasticity_in_rates
 from neml2.compiler import isa
 from neml2.compiler.build import Builder, Request
 from neml2.compiler.native import host, interpret, kernel, program, toolchain
@@ -35,7 +36,7 @@ def built(made: Program, level: str | None = None, scalar: str = "double") -> ho
     return host.Library(path if path.exists() else toolchain.build(text, path, level))
 
 
-def explicit(sizes: Sequence[int], nodes: Callable[..., list[int]], pairs: list[tuple[int, int]] = ()) -> Program:  # type: ignore[assignment]
+def explicit(sizes: Sequence[int], nodes: Callable[..., list[int]], pairs: Sequence[tuple[int, int]] = ()) -> Program:
     """A program of inputs x0, x1, ... of these sizes and one output, whose components `nodes(graph, *inputs)` gives."""
     graph = PointGraph()
     starts = np.cumsum([0, *sizes])
@@ -78,91 +79,14 @@ def reference(made: Program, function: str, values: dict[str, np.ndarray], point
     return [o.T for o in outputs], [d.T for d in derivatives], solutions
 
 
-VISCOPLASTIC = """
+def viscoplastic(solver: str = "Newton", solver_options: str = "", options: str = "") -> str:
+    """Viscoplasticity with a predictor before and a model behind the implicit update."""
+    material = viscoplasticity_in_rates(
+        5, 100, 2.5, 1000, options=options, solver=solver, solver_options=f"linear_solver = 'lu'\n    {solver_options}"
+    )
+    return f"""\
+{material}
 [Models]
-  [mandel_stress]
-    type = IsotropicMandelStress
-    cauchy_stress = 'stress'
-  []
-  [vonmises]
-    type = SR2Invariant
-    invariant_type = 'VONMISES'
-    tensor = 'mandel_stress'
-    invariant = 'effective_stress'
-  []
-  [isoharden]
-    type = LinearIsotropicHardening
-    hardening_modulus = 1000
-  []
-  [yield_surface]
-    type = YieldFunction
-    yield_stress = 5
-    isotropic_hardening = 'isotropic_hardening'
-  []
-  [flow]
-    type = ComposedModel
-    models = 'vonmises yield_surface'
-  []
-  [normality]
-    type = Normality
-    model = 'flow'
-    function = 'yield_function'
-    from = 'mandel_stress isotropic_hardening'
-    to = 'flow_direction isotropic_hardening_direction'
-  []
-  [flow_rate]
-    type = PerzynaPlasticFlowRate
-    reference_stress = 100
-    exponent = 2.5
-  []
-  [Eprate]
-    type = AssociativePlasticFlow
-  []
-  [eprate]
-    type = AssociativeIsotropicPlasticHardening
-  []
-  [Erate]
-    type = SR2VariableRate
-    variable = 'strain'
-  []
-  [Eerate]
-    type = SR2LinearCombination
-    from = 'strain_rate plastic_strain_rate'
-    to = 'elastic_strain_rate'
-    weights = '1 -1'
-  []
-  [elasticity]
-    type = LinearIsotropicElasticity
-    coefficients = '1e5 0.3'
-    coefficient_types = 'YOUNGS_MODULUS POISSONS_RATIO'
-    strain = 'elastic_strain'
-    rate_form = true
-  []
-  [integrate_stress]
-    type = SR2BackwardEulerTimeIntegration
-    variable = 'stress'
-  []
-  [integrate_ep]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'equivalent_plastic_strain'
-  []
-  [implicit_rate]
-    type = ComposedModel
-    models = 'mandel_stress vonmises isoharden yield_surface normality flow_rate Eprate eprate Erate Eerate elasticity
-              integrate_stress integrate_ep'
-  []
-  [predictor]
-    type = ConstantExtrapolationPredictor
-    unknowns_SR2 = 'stress'
-    unknowns_Scalar = 'equivalent_plastic_strain'
-  []
-  [update]
-    type = ImplicitUpdate
-    equation_system = 'eq_sys'
-    solver = 'newton'
-    predictor = 'predictor'
-    {update}
-  []
   [after]
     type = SR2Invariant
     invariant_type = 'VONMISES'
@@ -175,29 +99,12 @@ VISCOPLASTIC = """
     additional_outputs = 'stress equivalent_plastic_strain'
   []
 []
-[EquationSystems]
-  [eq_sys]
-    type = NonlinearSystem
-    model = 'implicit_rate'
-    unknowns = 'stress equivalent_plastic_strain'
-  []
-[]
 [Solvers]
-  [newton]
-    type = {solver}
-    linear_solver = 'lu'
-    {options}
-  []
   [lu]
     type = DenseLU
   []
 []
 """
-
-
-def viscoplastic(solver: str = "Newton", options: str = "", update: str = "") -> str:
-    """Viscoplasticity with a predictor before and a model behind the implicit update."""
-    return VISCOPLASTIC.format(solver=solver, options=options, update=update)
 
 
 def steps_of(points: int, seed: int = 0, size: float = 2e-3) -> dict[str, np.ndarray]:

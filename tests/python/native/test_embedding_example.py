@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import neml2
-from support import ROOT, Compile
+from support import ROOT, Compile, metadata
 
 EXAMPLE = ROOT / "examples" / "embedding"
 POINTS, STEPS = 5, 10
@@ -32,7 +32,7 @@ def walk(model: neml2.aoti.Model) -> list[list[float]]:
 def test_same_numbers_without_torch(compiled: Compile, tmp_path: Path) -> None:
     flags = ("-d", "stress:strain", "--backend", "native")
     stub = compiled((EXAMPLE / "viscoplasticity.i").read_text(), "model", *flags)
-    (package,) = (stub.parent / "model" / "cpu").glob("*.so")
+    (package,) = metadata(stub).parent.glob("*.so")
     program = tmp_path / "host"
     headers = Path(neml2.cmake_prefix_path) / "include"
     command = ["cc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{headers}"]
@@ -41,7 +41,7 @@ def test_same_numbers_without_torch(compiled: Compile, tmp_path: Path) -> None:
 
     ran = subprocess.run([program, package], capture_output=True, text=True, check=True)
     numbers = np.array([[float(word) for word in line.split()] for line in ran.stdout.splitlines()])
-    expected = walk(neml2.aoti.Model(stub.parent / "model" / "cpu" / "model_meta.json"))
+    expected = walk(neml2.aoti.Model(metadata(stub)))
     np.testing.assert_allclose(numbers[:, 2:], expected, rtol=1e-13)
 
     for file in (program, package):

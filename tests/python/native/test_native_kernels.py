@@ -96,7 +96,7 @@ def test_instruction_sets_agree(model, library, level):
 
 
 def test_single_precision():
-    made = from_text(viscoplastic(options="rel_tol = 1e-4"), "model", PAIRS[:1])[1]
+    made = from_text(viscoplastic(solver_options="rel_tol = 1e-4"), "model", PAIRS[:1])[1]
     library, single = built(made), built(made, scalar="float")
     values = steps_of(19)
     found, report = single.forward(values)
@@ -104,14 +104,12 @@ def test_single_precision():
     close(found["stress"], library.forward(values)[0]["stress"], 1e-4)
 
 
-def test_promoted_parameters_may_be_batched():
-    loaded, _ = from_text(viscoplastic(), "model")
-    name = next(n for n, _ in loaded.named_parameters() if n.endswith("isoharden.K"))
-    loaded, made = from_text(viscoplastic(), "model", [f"stress:{name}"], [name])
-    library = built(made)
+def test_promoted_parameters_may_be_batched(model, library):
+    name = next(n for n, _ in model[0].named_parameters() if n.endswith("isoharden.K"))
     values = steps_of(12, seed=3)
+    plain, _ = library.forward(values)
+    library = built(from_text(viscoplastic(), "model", [f"stress:{name}"], [name])[1])
     default, _ = library.forward(values)
-    plain, _ = built(from_text(viscoplastic(), "model")[1]).forward(values)
     close(default["stress"], plain["stress"], 1e-12)
     stiffness = np.linspace(100, 5000, 12)
     found, blocks, _ = library.jacobian({**values, name: stiffness})
@@ -209,14 +207,11 @@ def test_line_search(kind):
 def test_substepping_is_bisection():
     """Against the recursion written out, one point after another, with the kernel that takes whole steps."""
     levels, names = 8, ("stress", "equivalent_plastic_strain")
-    plain, stepping = (
-        built(
-            from_text(viscoplastic(options="max_its = 10", update=u).replace("predictor = 'predictor'", ""), "update")[
-                1
-            ]
-        )
-        for u in ("", f"max_substepping_level = {levels}")
+    texts = (
+        viscoplastic(solver_options="max_its = 10", options=options).replace("predictor = 'predictor'", "")
+        for options in ("", f"max_substepping_level = {levels}")
     )
+    plain, stepping = (built(from_text(text, "update")[1]) for text in texts)
     settings = host.Solver.from_buffer_copy(plain.solvers[0])
     settings.max_substepping, settings.update_tol = 1, stepping.solvers[0].update_tol  # the same test of convergence
     hard = steps_of(11, seed=10, size=5e-3)

@@ -3,19 +3,10 @@
 
 from __future__ import annotations
 
+from input_texts import ELASTICITY
 from neml2 import load_input
 from neml2.compiler.compile import Options, compile_input
 from neml2.compiler.native import toolchain
-
-TEXT = """
-[Models]
-  [elasticity]
-    type = LinearIsotropicElasticity
-    coefficients = '{modulus} 0.3'
-    coefficient_types = 'YOUNGS_MODULUS POISSONS_RATIO'
-  []
-[]
-"""
 
 
 def test_a_second_compile_takes_the_kernel_from_the_cache(tmp_path, monkeypatch):
@@ -29,7 +20,7 @@ def test_a_second_compile_takes_the_kernel_from_the_cache(tmp_path, monkeypatch)
     monkeypatch.setattr(toolchain, "build", counted)
 
     def package(name: str, modulus: str, isa: str = "generic") -> bytes:
-        (tmp_path / "input.i").write_text(TEXT.format(modulus=modulus))
+        (tmp_path / "input.i").write_text(ELASTICITY.replace("200e3", modulus))
         options = Options("elasticity", tmp_path / name, isa=[isa], backend="native")
         folder = compile_input(load_input(tmp_path / "input.i"), options).metadata["cpu"].parent
         return next(folder.glob("*.so")).read_bytes()

@@ -17,48 +17,6 @@ CLANG = next((c for c in ("clang++", *(f"clang++-{v}" for v in range(22, 12, -1)
 TRACE = np.array([1.0, 1, 1, 0, 0, 0])
 DEVIATOR = np.eye(6) - np.outer(TRACE, TRACE) / 3
 
-DECAY = """
-[Models]
-  [rate]
-    type = ScalarLinearCombination
-    from = 'x'
-    to = 'x_rate'
-    weights = '-2'
-  []
-  [integrate]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'x'
-  []
-  [residual]
-    type = ComposedModel
-    models = 'rate integrate'
-  []
-  [predictor]
-    type = ConstantExtrapolationPredictor
-    unknowns_Scalar = 'x'
-  []
-  [decay]
-    type = ImplicitUpdate
-    equation_system = 'equations'
-    solver = 'newton'
-    predictor = 'predictor'
-  []
-[]
-[EquationSystems]
-  [equations]
-    type = NonlinearSystem
-    model = 'residual'
-    unknowns = 'x'
-  []
-[]
-[Solvers]
-  [newton]
-    type = Newton
-  []
-[]
-"""
-"""x' = -2 x by backward Euler."""
-
 
 def deviator(a: torch.Tensor) -> torch.Tensor:
     return a - a[:3].mean() * torch.tensor(TRACE, dtype=a.dtype)

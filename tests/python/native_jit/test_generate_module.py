@@ -14,10 +14,11 @@ import jit_functions as cases
 import numpy as np
 import pytest
 
+import input_texts
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, generate_module, jit
 from neml2.native.cpp import argument_names, cpp_name
-from support import ELASTICITY, ROOT
+from support import ROOT
 
 FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -26,7 +27,7 @@ COMPILERS = ["g++", pytest.param(cases.CLANG, marks=WITHOUT_CLANG)]
 
 
 def functions() -> list[NumericalFunction]:
-    elasticity = jit(load_string(ELASTICITY).get_model("elasticity"))
+    elasticity = jit(load_string(input_texts.ELASTICITY).get_model("elasticity"))
     awkward = NumericalFunction(
         lambda a, b, c: (a + b, c * b), {"double": 2, "x_1": 2, "strain~1": ()}, ["double", "x_1"], name="awkward names"
     )
@@ -41,7 +42,7 @@ def functions() -> list[NumericalFunction]:
         cases.lowest(),
         cases.level("BACKTRACKING"),
         cases.level("STRONG_WOLFE"),
-        jit(load_string(cases.DECAY).get_model("decay")),
+        jit(load_string(input_texts.decay()).get_model("update")),
         awkward,
     ]
 
@@ -56,7 +57,7 @@ def points(function: NumericalFunction) -> list[list[np.ndarray]]:
         ]
     if "level" in function.name:
         return [[np.array(u), np.array(a)] for u, a in ((3.0, 0.0), (-4.0, 0.1), (0.1, 0.5))]
-    if function.name == "decay":
+    if function.name == "update":
         order = {"x~1": 0.7, "t": 1.25, "t~1": 1.0}
         return [[np.array(order[name]) for name in function.inputs]]
     dtype = np.dtype(function.dtype)

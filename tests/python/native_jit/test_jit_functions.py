@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import input_texts
 import neml2
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, jit
 from neml2.solvers.convergence import ConvergenceError
-from support import ELASTICITY
 
 
 def near(a, b, tolerance=1e-13):
@@ -183,7 +183,7 @@ def test_residuals_that_cannot_be_solved_are_refused():
 
 
 def test_a_loaded_model_computes_what_it_computes_in_torch():
-    model = load_string(ELASTICITY).get_model("elasticity")
+    model = load_string(input_texts.ELASTICITY).get_model("elasticity")
     native = jit(model)
     strain = torch.from_numpy(cases.strains(9))
     stress = native(strain)
@@ -194,7 +194,7 @@ def test_a_loaded_model_computes_what_it_computes_in_torch():
 
 
 def test_an_implicit_model_is_solved_inside():
-    decay = jit(load_string(cases.DECAY).get_model("decay"))
+    decay = jit(load_string(input_texts.decay()).get_model("update"))
     old, dt = np.linspace(-2, 3, 11), 0.25
     arguments = {"x~1": old, "t": 1.0 + dt, "t~1": 1.0}
     near(decay(**arguments), old / (1 + 2 * dt))

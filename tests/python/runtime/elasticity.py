@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 DERIVATIVES = ("-p", "E", "-d", "stress:strain", "-d", "stress:E")
@@ -25,9 +23,3 @@ def hooke(strain: torch.Tensor, E: float = 200e3, nu: float = 0.3) -> torch.Tens
     identity = torch.tensor([1, 1, 1, 0, 0, 0], dtype=strain.dtype)
     trace = (strain * identity).sum(-1, keepdim=True)
     return E * nu / ((1 + nu) * (1 - 2 * nu)) * trace * identity + E / (1 + nu) * strain
-
-
-def metadata(stub: Path) -> Path:
-    """Metadata of the CPU package that belongs to a stub."""
-    name = stub.name.removesuffix("_aoti.i")
-    return stub.parent / name / "cpu" / f"{name}_meta.json"

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 
 import neml2
+from input_texts import implicit_update, viscoplasticity
 from neml2.aoti import Model
 from neml2.hit import load_string
+from support import ROOT
 
-BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks" / "implicit"
+BENCHMARKS = ROOT / "benchmarks" / "implicit"
 ISOHARDEN = (BENCHMARKS / "isoharden.i").read_text()
 CHABOCHE = (BENCHMARKS / "chaboche2.i").read_text()
 RADRET = (BENCHMARKS / "radret.i").read_text()
@@ -25,97 +27,20 @@ ISOHARDEN_FLAGS = ("-d", ":", "-d", f":{HARDENING}", "-d", f":{YIELD}", "-p", HA
 
 # Perzyna viscoplasticity whose unknown is the plastic strain. The Newton solver is given so few iterations that large
 # steps fail; then the step is cut.
-CUT = """\
-[Models]
-  [elastic_strain]
-    type = SR2LinearCombination
-    from = 'strain plastic_strain'
-    to = 'elastic_strain'
-    weights = '1 -1'
-  []
-  [elasticity]
-    type = LinearIsotropicElasticity
-    coefficients = '1e5 0.3'
-    coefficient_types = 'YOUNGS_MODULUS POISSONS_RATIO'
-    strain = 'elastic_strain'
-  []
-  [mandel_stress]
-    type = IsotropicMandelStress
-    cauchy_stress = 'stress'
-  []
-  [vonmises]
-    type = SR2Invariant
-    invariant_type = 'VONMISES'
-    tensor = 'mandel_stress'
-    invariant = 'effective_stress'
-  []
-  [surface]
-    type = YieldFunction
-    yield_stress = 50
-  []
-  [flow]
-    type = ComposedModel
-    models = 'vonmises surface'
-  []
-  [normality]
-    type = Normality
-    model = 'flow'
-    function = 'yield_function'
-    from = 'mandel_stress'
-    to = 'flow_direction'
-  []
-  [flow_rate]
-    type = PerzynaPlasticFlowRate
-    reference_stress = 200
-    exponent = 3
-  []
-  [plastic_strain_rate]
-    type = AssociativePlasticFlow
-  []
-  [integrate]
-    type = SR2BackwardEulerTimeIntegration
-    variable = 'plastic_strain'
-  []
-  [residual]
-    type = ComposedModel
-    models = 'elastic_strain elasticity mandel_stress vonmises surface normality flow_rate plastic_strain_rate
-              integrate'
-  []
-  [previous]
-    type = ConstantExtrapolationPredictor
-    unknowns_SR2 = 'plastic_strain'
-  []
-  [update]
-    type = ImplicitUpdate
-    equation_system = 'system'
-    solver = 'newton'
-    predictor = 'previous'
-    max_substepping_level = 4
-    incremental_variables = 'strain'
-  []
-  [model]
-    type = ComposedModel
-    models = 'update elastic_strain elasticity'
-    additional_outputs = 'plastic_strain'
-  []
-[]
+CUT = viscoplasticity(
+    50,
+    200,
+    3,
+    solver_options="max_its = 9\n    abs_tol = 1e-12",
+    options="max_substepping_level = 4\n    incremental_variables = 'strain'",
+)
 
-[EquationSystems]
-  [system]
-    type = NonlinearSystem
-    model = 'residual'
-    unknowns = 'plastic_strain'
-  []
-[]
-
-[Solvers]
-  [newton]
-    type = Newton
-    max_its = 9
-    abs_tol = 1e-12
-  []
-[]
-"""
+# Input files and what else is compiled, of the model `model` of each.
+CASES = {
+    "isoharden": (ISOHARDEN, ISOHARDEN_FLAGS),
+    "chaboche2": (CHABOCHE, ("-d", "stress:strain")),
+    "radret": (RADRET, ("-d", "stress:", "-d", "gamma:strain")),
+}
 
 # x' = -x^3 with backward Euler, and beside it z = 2 y, which has nothing to do with it.
 CUBIC_DECAY = """\
@@ -139,16 +64,6 @@ CUBIC_DECAY = """\
     type = ComposedModel
     models = 'square rate integrate'
   []
-  [previous]
-    type = ConstantExtrapolationPredictor
-    unknowns_Scalar = 'x'
-  []
-  [update]
-    type = ImplicitUpdate
-    equation_system = 'system'
-    solver = 'newton'
-    predictor = 'previous'
-  []
   [double]
     type = ScalarLinearCombination
     from = 'y'
@@ -160,22 +75,7 @@ CUBIC_DECAY = """\
     models = 'update double'
   []
 []
-
-[EquationSystems]
-  [system]
-    type = NonlinearSystem
-    model = 'decay'
-    unknowns = 'x'
-  []
-[]
-
-[Solvers]
-  [newton]
-    type = Newton
-    rel_tol = 1e-12
-  []
-[]
-"""
+""" + implicit_update("decay", scalars="x", solver_options="rel_tol = 1e-12")
 
 
 def inner(stub: Path, *overrides: str) -> Model:

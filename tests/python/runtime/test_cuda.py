@@ -9,8 +9,9 @@ import torch
 from implicit_cases import CHABOCHE, F64, ISOHARDEN, ISOHARDEN_FLAGS, YIELD, loaded
 
 import neml2
+from input_texts import ELASTICITY
 from neml2.aoti import ConvergenceError, FatalError, Model
-from support import ELASTICITY
+from support import metadata
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 
@@ -36,7 +37,7 @@ def load(compiled, case):
     text, name, flags = CASES[case]
     stub = compiled(text, name, *flags, "--device", "cpu", "cuda")
     solvers = {"newton": {"rel_tol": "1e-12"}}
-    return tuple(Model(stub.parent / name / device / f"{name}_meta.json", solvers) for device in ("cpu", "cuda"))
+    return tuple(Model(metadata(stub, device), solvers) for device in ("cpu", "cuda"))
 
 
 def inputs_of(model, points):

@@ -5,31 +5,22 @@ import math
 
 import pytest
 import torch
-from elasticity import COMBINATION, DERIVATIVES, metadata
 from implicit_cases import (
-    CHABOCHE,
+    CASES,
     CUT,
     F64,
     HARDENING,
     ISOHARDEN,
-    ISOHARDEN_FLAGS,
-    RADRET,
     YIELD,
     inner,
     loaded,
 )
 
 from neml2.aoti import ConvergenceError, FatalError, Model
-from support import ELASTICITY
 
 SOLVED = "Solvers/newton/rel_tol=1e-12"
 SEARCH = ISOHARDEN.replace("type = Newton\n", "type = NewtonWithLineSearch\n    linesearch_type = STRONG_WOLFE\n")
-CASES = {
-    "isoharden": (ISOHARDEN, ISOHARDEN_FLAGS),
-    "search": (SEARCH, ("-d", ":strain")),
-    "radret": (RADRET, ("-d", "stress:", "-d", "gamma:strain")),
-    "chaboche2": (CHABOCHE, ("-d", "stress:strain")),
-}
+MODELS = {**CASES, "search": (SEARCH, ("-d", ":strain"))}
 
 
 @pytest.fixture
@@ -74,25 +65,23 @@ def take(inputs, points):
 
 
 @pytest.mark.parametrize("batch", [(), (0,), (1,), (17,), (4, 3), (1000,)])
-def test_elasticity(compiled, both, batch):
-    stub = compiled(ELASTICITY, "elasticity", *DERIVATIVES)
-    cpu, device = both(lambda: Model(metadata(stub)))
+def test_elasticity(promoted, both, batch):
+    cpu, device = both(lambda: Model(promoted))
     strain = torch.randn(*batch, 6, dtype=F64) * 1e-3
     tangents = {"strain": torch.randn(6, dtype=F64), "E": torch.ones((), dtype=F64)}
     assert_agreement(cpu, device, {"strain": strain}, tangents, 1e-14)
 
 
-def test_broadcasting(compiled, both):
-    stub = compiled(COMBINATION, "combination", "-d", ":")
-    cpu, device = both(lambda: Model(metadata(stub)))
+def test_broadcasting(combination, both):
+    cpu, device = both(lambda: Model(combination))
     a, b = torch.randn(5, 1, 6, dtype=F64), torch.randn(40, 12, dtype=F64)[:, ::2]
     assert_agreement(cpu, device, {"a": a, "b": b}, {"b": a}, 1e-14)
 
 
 @pytest.mark.parametrize("batch", [0, 1, 17, 1000])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", MODELS)
 def test_implicit_models(compiled, both, case, batch):
-    text, flags = CASES[case]
+    text, flags = MODELS[case]
     stub = compiled(text, "model", *flags)
     cpu, device = both(lambda: inner(stub, SOLVED))
     inputs = take(loaded(cpu, 9), batch)
@@ -100,15 +89,15 @@ def test_implicit_models(compiled, both, case, batch):
     assert_agreement(cpu, device, inputs, tangents, 1e-9)
 
 
-def test_same_updates_as_on_cpus(compiled, both):
+def test_same_updates_as_on_cpus(isoharden_stub, both):
     """With so loose a tolerance, one update more or less would be seen."""
-    cpu, device = both(lambda: inner(compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS), "Solvers/newton/rel_tol=1e-3"))
+    cpu, device = both(lambda: inner(isoharden_stub, "Solvers/newton/rel_tol=1e-3"))
     inputs = loaded(cpu, 300)
     assert_close(device.forward(inputs), cpu.forward(inputs), 1e-10)
 
 
-def test_parameters_with_a_batch(compiled, both):
-    cpu, device = both(lambda: inner(compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS), SOLVED))
+def test_parameters_with_a_batch(isoharden_stub, both):
+    cpu, device = both(lambda: inner(isoharden_stub, SOLVED))
     inputs = loaded(cpu, 17)
     hardening = torch.linspace(500, 2000, 17, dtype=F64)
     for model in (cpu, device):
@@ -118,11 +107,11 @@ def test_parameters_with_a_batch(compiled, both):
     assert_agreement(cpu, device, inputs, tangents, 1e-9)
 
 
-def test_single_precision(compiled, both):
+def test_single_precision(compiled, isoharden_stub, both):
     loose = ("Solvers/newton/rel_tol=1e-3", "Solvers/newton/abs_tol=1e-3")
     stub = compiled(ISOHARDEN, "model", "-d", ":strain", "--dtype", "float32")
     cpu, device = both(lambda: inner(stub, *loose))
-    double = inner(compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS))
+    double = inner(isoharden_stub)
     inputs = {name: value.float() for name, value in loaded(double, 100).items()}
     assert_close(device.forward(inputs), cpu.forward(inputs), 1e-3)
     assert_close(device.jacobian(inputs)[1], cpu.jacobian(inputs)[1], 1e-2)
@@ -130,11 +119,10 @@ def test_single_precision(compiled, both):
 
 @pytest.mark.parametrize("call", ["forward", "jacobian"])
 @pytest.mark.parametrize("limit", [50, 3])
-def test_failing_points(compiled, both, call, limit):
+def test_failing_points(isoharden_stub, both, call, limit):
     """NaN fails at once; with few updates, some others fail too."""
-    stub = compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS)
-    cpu, device = both(lambda: inner(stub, f"Solvers/newton/max_its={limit}"))
-    inputs = loaded(inner(stub), 40, at=0)
+    cpu, device = both(lambda: inner(isoharden_stub, f"Solvers/newton/max_its={limit}"))
+    inputs = loaded(inner(isoharden_stub), 40, at=0)
     inputs["strain"][[3, 39]] = math.nan
     caught = []
     for model in (cpu, device):
@@ -146,6 +134,6 @@ def test_failing_points(compiled, both, call, limit):
 
 
 def test_steps_that_are_cut_are_refused(compiled, both):
-    stub = compiled(CUT, "model", "-d", "stress:strain")
+    stub = compiled(CUT, "model", "-d", ":")
     with pytest.raises(FatalError, match="max_substepping_level"):
         both(lambda: inner(stub))

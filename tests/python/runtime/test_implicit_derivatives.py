@@ -4,12 +4,10 @@
 import pytest
 import torch
 from implicit_cases import (
+    CASES,
     CUBIC_DECAY,
     F64,
     HARDENING,
-    ISOHARDEN,
-    ISOHARDEN_FLAGS,
-    RADRET,
     YIELD,
     central_difference,
     eager,
@@ -17,19 +15,17 @@ from implicit_cases import (
     loaded,
 )
 
-RADRET_FLAGS = ("-d", "stress:", "-d", "gamma:strain")
-
 
 @pytest.fixture(scope="module", params=["isoharden", "radret"])
 def case(request, compiled):
-    text, flags = {"isoharden": (ISOHARDEN, ISOHARDEN_FLAGS), "radret": (RADRET, RADRET_FLAGS)}[request.param]
+    text, flags = CASES[request.param]
     model = inner(compiled(text, "model", *flags), "Solvers/newton/abs_tol=1e-13", "Solvers/newton/rel_tol=1e-12")
     return text, model, loaded(model, 5)
 
 
 @pytest.fixture(scope="module")
-def isoharden(compiled):
-    return inner(compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS), "Solvers/newton/rel_tol=1e-12")
+def isoharden(isoharden_stub):
+    return inner(isoharden_stub, "Solvers/newton/rel_tol=1e-12")
 
 
 def flat_block(block, output, given):

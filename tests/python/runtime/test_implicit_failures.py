@@ -9,20 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from implicit_cases import F64, ISOHARDEN, ISOHARDEN_FLAGS, YIELD, eager, inner, loaded
+from implicit_cases import F64, ISOHARDEN, YIELD, eager, inner, loaded
 
 from neml2.aoti import ConvergenceError, FatalError
 from support import run_tool
 
 
 @pytest.fixture(scope="module")
-def stub(compiled):
-    return compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS)
-
-
-@pytest.fixture(scope="module")
-def model(stub):
-    return inner(stub)
+def model(isoharden_stub):
+    return inner(isoharden_stub)
 
 
 def put(inputs, points, **values):
@@ -77,9 +72,9 @@ def test_many_failures_are_counted_and_the_first_few_shown(model):
     assert len(str(caught.value)) < 500
 
 
-def test_iterations_and_residuals_are_data(stub):
-    model = inner(stub, "Solvers/newton/max_its=3")
-    inputs = loaded(inner(stub), 8, at=0)
+def test_iterations_and_residuals_are_data(isoharden_stub):
+    model = inner(isoharden_stub, "Solvers/newton/max_its=3")
+    inputs = loaded(inner(isoharden_stub), 8, at=0)
     with pytest.raises(ConvergenceError) as caught:
         model.forward(inputs)
     with pytest.raises(ConvergenceError) as eager_caught:
@@ -120,9 +115,9 @@ def test_a_huge_strain_fails_or_is_solved_but_stays_alone(model):
         assert torch.equal(values[name][others], value[others])
 
 
-def test_at_the_yield_surface_and_without_yield_stress(stub):
+def test_at_the_yield_surface_and_without_yield_stress(isoharden_stub):
     """Points that sit at the yield surface, and a material that yields at once."""
-    model, other = inner(stub), eager(ISOHARDEN)
+    model, other = inner(isoharden_stub), eager(ISOHARDEN)
     inputs = {n: torch.zeros_like(v) for n, v in loaded(model, 3).items()}
     inputs["t"] = torch.ones(3, dtype=F64)
     G = 1e5 / 2.6
@@ -142,9 +137,9 @@ def test_at_the_yield_surface_and_without_yield_stress(stub):
         torch.testing.assert_close(value, expected[name].data, rtol=1e-8, atol=1e-9)
 
 
-def test_cutting_the_step_after_a_failure(stub):
+def test_cutting_the_step_after_a_failure(isoharden_stub):
     """A step that fails is taken in two halves, as a host would."""
-    model = inner(stub, "Solvers/newton/max_its=4")
+    model = inner(isoharden_stub, "Solvers/newton/max_its=4")
     full = {"strain": torch.tensor([[0.02, -0.01, -0.01, 0, 0, 0]], dtype=F64), "t": torch.tensor([1e3], dtype=F64)}
     state = {n: torch.zeros(1, *shape, dtype=F64) for n, shape in model.input_base_shapes.items()}
     done, size, cuts = 0.0, 1.0, 0
@@ -163,11 +158,11 @@ def test_cutting_the_step_after_a_failure(stub):
     assert values["equivalent_plastic_strain"].item() > 0.01
 
 
-def test_solver_options_of_the_stub(stub):
+def test_solver_options_of_the_stub(isoharden_stub):
     with pytest.raises(ConvergenceError):
-        inner(stub, "Solvers/newton/max_its=2").forward(loaded(inner(stub), 4, at=0))
-    loose = inner(stub, "Solvers/newton/rel_tol=0.5", "Solvers/newton/abs_tol=1e30")
-    inputs = loaded(inner(stub), 4, at=3)
+        inner(isoharden_stub, "Solvers/newton/max_its=2").forward(loaded(inner(isoharden_stub), 4, at=0))
+    loose = inner(isoharden_stub, "Solvers/newton/rel_tol=0.5", "Solvers/newton/abs_tol=1e30")
+    inputs = loaded(inner(isoharden_stub), 4, at=3)
     assert torch.equal(loose.forward(inputs)["stress"], inputs["stress~1"]), "the first guess was good enough"
 
 
@@ -175,16 +170,16 @@ def test_solver_options_of_the_stub(stub):
     ("option", "words"),
     [("max_its=0", "max_its"), ("rel_tol=1e-8x", "rel_tol"), ("max_its=2O", "max_its"), ("abs_tol=small", "abs_tol")],
 )
-def test_senseless_solver_options_are_refused(stub, option, words):
+def test_senseless_solver_options_are_refused(isoharden_stub, option, words):
     with pytest.raises(FatalError, match=words):
-        inner(stub, f"Solvers/newton/{option}")
+        inner(isoharden_stub, f"Solvers/newton/{option}")
 
 
 @pytest.mark.parametrize(("level", "lines"), [(None, 0), ("newton=info", 1), ("newton=debug", 3)])
-def test_logging(stub, level, lines):
+def test_logging(isoharden_stub, level, lines):
     code = (
         "import sys, torch; from implicit_cases import inner, loaded; from pathlib import Path\n"
-        f"m = inner(Path({str(stub)!r})); x = loaded(m, 3, at=0)\n"
+        f"m = inner(Path({str(isoharden_stub)!r})); x = loaded(m, 3, at=0)\n"
         "print('BEGIN', file=sys.stderr, flush=True); m.forward(x)"
     )
     folder = Path(__file__).parent

@@ -4,12 +4,10 @@
 import pytest
 import torch
 from implicit_cases import (
-    CHABOCHE,
+    CASES,
     F64,
     HARDENING,
     ISOHARDEN,
-    ISOHARDEN_FLAGS,
-    RADRET,
     YIELD,
     eager,
     evaluate,
@@ -18,16 +16,10 @@ from implicit_cases import (
     walk,
 )
 
-CASES = {
-    "isoharden": (ISOHARDEN, ISOHARDEN_FLAGS),
-    "chaboche2": (CHABOCHE, ("-d", "stress:strain")),
-    "radret": (RADRET, ("-d", "stress:", "-d", "gamma:strain")),
-}
-
 
 @pytest.fixture(scope="module")
-def isoharden(compiled):
-    return inner(compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS))
+def isoharden(isoharden_stub):
+    return inner(isoharden_stub)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -130,9 +122,9 @@ def test_other_number_types_are_refused(isoharden, dtype):
         isoharden.forward({**inputs, "strain": inputs["strain"].to(dtype)})
 
 
-def test_promoted_parameters(isoharden, compiled):
+def test_promoted_parameters(isoharden, isoharden_stub):
     """A promoted parameter, one value for all points and one for each, is that of an eager model with this value."""
-    model = inner(compiled(ISOHARDEN, "model", *ISOHARDEN_FLAGS))
+    model = inner(isoharden_stub)
     inputs = loaded(isoharden, 6)
     hardening = torch.tensor([10.0, 1000.0, 5000.0], dtype=F64)[torch.arange(6) % 3]
     model.set_parameter(HARDENING, hardening)

@@ -14,27 +14,11 @@ from typing import Any
 
 import pytest
 import torch
-from elasticity import COMBINATION, DERIVATIVES, metadata
 
+from input_texts import ELASTICITY
 from neml2 import aoti
 from neml2.aoti import ConvergenceError, FatalError, Model, load_model
-from support import ELASTICITY, Compile
-
-
-@pytest.fixture(scope="module")
-def promoted_stub(compiled: Compile) -> Path:
-    """Stub of elasticity with stress:strain, stress:E and promoted E."""
-    return compiled(ELASTICITY, "elasticity", *DERIVATIVES)
-
-
-@pytest.fixture(scope="module")
-def promoted(promoted_stub: Path) -> Path:
-    return metadata(promoted_stub)
-
-
-@pytest.fixture(scope="module")
-def combination(compiled: Compile) -> Path:
-    return metadata(compiled(COMBINATION, "combination", "-d", ":"))
+from support import Compile, metadata
 
 
 @pytest.fixture(scope="module")

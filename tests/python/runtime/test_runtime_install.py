@@ -10,19 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from elasticity import DERIVATIVES
 
 import neml2
-from support import ELASTICITY, Compile
+from support import ROOT
 
-CONSUMER = Path(__file__).resolve().parents[2] / "cpp" / "consumer"
+CONSUMER = ROOT / "tests" / "cpp" / "consumer"
 PREFIX = Path(neml2.cmake_prefix_path)
-
-
-@pytest.fixture(scope="module")
-def promoted_stub(compiled: Compile) -> Path:
-    """Stub of elasticity with stress:strain, stress:E and promoted E."""
-    return compiled(ELASTICITY, "elasticity", *DERIVATIVES)
 
 
 def run(*command: object, cwd: Path, **env: str) -> str:
@@ -57,19 +50,8 @@ def test_another_torch_is_refused_by_the_cmake_package(tmp_path: Path) -> None:
     (tmp_path / "torch" / "version.py").write_text("__version__ = '1.2.3'\n")
     cmake = shutil.which("cmake")
     assert cmake
-    done = subprocess.run(
-        [
-            cmake,
-            "-S",
-            CONSUMER,
-            "-B",
-            tmp_path / "b",
-            f"-DCMAKE_PREFIX_PATH={PREFIX}",
-            f"-DNEML2_TORCH_DIR={tmp_path}/torch",
-        ],
-        capture_output=True,
-        text=True,
-    )
+    options = [f"-DCMAKE_PREFIX_PATH={PREFIX}", f"-DNEML2_TORCH_DIR={tmp_path}/torch"]
+    done = subprocess.run([cmake, "-S", CONSUMER, "-B", tmp_path / "b", *options], capture_output=True, text=True)
     assert done.returncode != 0
     assert "1.2.3" in done.stderr and "rebuild neml2" in " ".join(done.stderr.split())
 

@@ -10,31 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from elasticity import COMBINATION, DERIVATIVES, hooke, metadata
+from elasticity import hooke
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neml2.aoti import Model, load_model
-from support import ELASTICITY, Compile
 
 FLOAT64 = {"dtype": torch.float64}
 BATCHES = [(), (0,), (1,), (2,), (2, 3), (17,), (3, 0, 2), (5000,)]
-
-
-@pytest.fixture(scope="module")
-def promoted_stub(compiled: Compile) -> Path:
-    """Stub of elasticity with stress:strain, stress:E and promoted E."""
-    return compiled(ELASTICITY, "elasticity", *DERIVATIVES)
-
-
-@pytest.fixture(scope="module")
-def promoted(promoted_stub: Path) -> Path:
-    return metadata(promoted_stub)
-
-
-@pytest.fixture(scope="module")
-def combination(compiled: Compile) -> Path:
-    return metadata(compiled(COMBINATION, "combination", "-d", ":"))
 
 
 def close(actual: torch.Tensor, expected: torch.Tensor) -> None:

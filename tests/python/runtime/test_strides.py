@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from elasticity import DERIVATIVES
 
 import neml2
-from support import ELASTICITY, Compile
+from input_texts import ELASTICITY
+from support import Compile
 
 
 @pytest.fixture(scope="module", params=["aoti", "native"])
 def model(request: pytest.FixtureRequest, compiled: Compile) -> neml2.aoti.Model:
-    flags = ("-d", "stress:strain", "-p", "E", "--backend", request.param)
-    stub = compiled(ELASTICITY, "elasticity", *flags)
+    stub = compiled(ELASTICITY, "elasticity", *DERIVATIVES, "--backend", request.param)
     return neml2.aoti.load_model(stub, "elasticity")
 
 

@@ -7,9 +7,11 @@ import sys
 
 import pytest
 import torch
+from elasticity import DERIVATIVES
 
 import neml2
-from support import ELASTICITY, Compile
+from input_texts import ELASTICITY
+from support import Compile
 
 COUNT_THREADS = """
 import os, sys, torch, neml2
@@ -25,7 +27,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 
 @pytest.mark.parametrize("backend", ["aoti", "native"])
 def test_a_large_batch_runs_on_several_threads(compiled: Compile, backend: str) -> None:
-    stub = compiled(ELASTICITY, "elasticity", "-d", "stress:strain", "--backend", backend)
+    stub = compiled(ELASTICITY, "elasticity", *DERIVATIVES, "--backend", backend)
     run = subprocess.run(
         [sys.executable, "-c", COUNT_THREADS, str(stub)],
         env={k: v for k, v in os.environ.items() if not k.startswith("OMP_")},
@@ -38,7 +40,7 @@ def test_a_large_batch_runs_on_several_threads(compiled: Compile, backend: str) 
 
 @pytest.mark.parametrize("backend", ["aoti", "native"])
 def test_results_do_not_depend_on_the_number_of_threads(compiled: Compile, backend: str) -> None:
-    stub = compiled(ELASTICITY, "elasticity", "-d", "stress:strain", "--backend", backend)
+    stub = compiled(ELASTICITY, "elasticity", *DERIVATIVES, "--backend", backend)
     model = neml2.aoti.load_model(stub, "elasticity")
     strain = torch.rand(100_003, 6, dtype=torch.float64)
     before = torch.get_num_threads()
