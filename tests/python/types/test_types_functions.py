@@ -13,7 +13,7 @@ from neml2.types import MRP, R2, SR2, SSR4, WR2, Scalar, Vec
 
 F64 = torch.float64
 rng = torch.Generator().manual_seed(2)
-component = st.floats(-5.0, 5.0)
+component = st.floats(-5.0, 5.0, allow_subnormal=False)  # of those, LAPACK makes NaN
 fast = settings(max_examples=40, deadline=None)
 
 
