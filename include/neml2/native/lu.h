@@ -24,7 +24,7 @@ using Method = std::conditional_t<width<V> == 1, InRegisters<V, N, M>,
                                   std::conditional_t<(N <= largest_tiled), Tiled<V, N, M>, Large<V, N, M>>>;
 } // namespace detail
 
-/// Solves A X = B; B becomes X, and A its factors. Returns one bit for each singular lane.
+/// Solves A X = B; B becomes X, and A what `solve_again` needs. Returns one bit for each singular lane.
 template <class V, int N, int M>
 __attribute__((noinline)) std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b, Exchanges<V, N> & done)
 {
@@ -39,13 +39,13 @@ std::uint32_t solve(Matrix<V, N> & a, Columns<V, N, M> & b)
   return solve(a, b, done);
 }
 
-/// Solves A x = b with the factors and exchanges of `solve`.
+/// Solves A x = b with what `solve` left in A, and its exchanges.
 template <class V, int N>
 __attribute__((noinline)) void solve_again(Matrix<V, N> & a, Columns<V, N, 1> & b,
                                            const Exchanges<V, N> & done)
 {
   done.apply(b);
-  detail::Method<V, N, 1>::solve_again(a, b);
+  detail::Method<V, N, 1>::solve_again(a, b, done);
 }
 } // namespace NEML2_NATIVE_ISA
 } // namespace neml2::native

@@ -186,7 +186,7 @@ struct OnePoint
     return singular ? 1u : 0u;
   }
 
-  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b)
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b, const Exchanges<T, N> &)
   {
     clear_padding(b);
     T * x = b.data[0];
@@ -203,8 +203,10 @@ struct OnePoint
   }
 };
 
-/// One system of no more unknowns than a vector has lanes: its columns, a vector each, stay in registers.
-/// Where a pivot is no good, OnePoint starts again from the matrix in memory.
+/// One system of no more unknowns than a vector has lanes, by Gauss and Jordan: its columns, a vector each,
+/// stay in registers, and eliminating above the diagonal too costs nothing, while back substitution would
+/// wait for every unknown in turn. Column k becomes the multipliers of step k, with the inverse of its pivot
+/// on the diagonal. Where a pivot is no good, OnePoint starts again from the matrix in memory.
 template <class T, int N, int M>
 struct InRegisters
 {
@@ -214,7 +216,7 @@ struct InRegisters
 
   struct State
   {
-    V a[N], b[M];
+    V a[N], b[M], inverses = splat<V>(0);
     MaskOf<V> refused = mask<V>(false);
     T pivot;
   };
@@ -222,11 +224,12 @@ struct InRegisters
   template <int K>
   static NEML2_NATIVE_INLINE void eliminate(State & s)
   {
-    const V column = s.a[K], below = Rows::without_first(column, K + 1), size = splat<V>(abs(s.pivot));
+    const V column = s.a[K], size = splat<V>(abs(s.pivot));
     s.refused = either(s.refused, negate(both(MaskOf<V>(size >= splat<V>(smallest_pivot<T>)), finite(size))));
-    s.refused = either(s.refused, MaskOf<V>(abs(below) > size * splat<V>(T(solvers::lu_pivot_ratio))));
+    s.refused = either(s.refused, MaskOf<V>(abs(Rows::without_first(column, K + 1)) >
+                                            size * splat<V>(T(solvers::lu_pivot_ratio))));
     const T inverse = T(1) / s.pivot;
-    const V l = below * splat<V>(inverse);
+    const V l = with_lane<K>(column, splat<V>(0)) * splat<V>(inverse);
     if constexpr (K + 1 < N) // ahead of the rest, which does not wait for the next division
       s.pivot = lane(s.a[K + 1], K + 1) - inverse * (lane(column, K + 1) * lane(s.a[K + 1], K));
 #pragma GCC unroll 16
@@ -235,15 +238,8 @@ struct InRegisters
 #pragma GCC unroll 16
     for (int j = 0; j < M; ++j)
       s.b[j] -= l * spread<K>(s.b[j]);
-    s.a[K] = with_lane<K>(Rows::only_first(column, K) + l, splat<V>(inverse));
-  }
-
-  template <int K>
-  static NEML2_NATIVE_INLINE void substitute(const State & s, V & x, V & solution)
-  {
-    const V value = spread<K>(x * s.a[K]); // the diagonal holds inverses
-    solution = with_lane<K>(solution, value);
-    x -= s.a[K] * value;
+    s.inverses = with_lane<K>(s.inverses, splat<V>(inverse));
+    s.a[K] = with_lane<K>(l, splat<V>(inverse));
   }
 
   template <int... K>
@@ -260,14 +256,13 @@ struct InRegisters
     s.pivot = lane(s.a[0], 0);
     (eliminate<K>(s), ...);
     if (__builtin_expect(any<V>(s.refused), 0))
+    {
+      done.start();
       return Rows::solve(a, b, done);
+    }
 #pragma GCC unroll 16
     for (int j = 0; j < M; ++j)
-    {
-      V solution = s.b[j];
-      (substitute<N - 1 - K>(s, s.b[j], solution), ...);
-      store<V>(b.data[j], solution);
-    }
+      store<V>(b.data[j], s.b[j] * s.inverses);
 #pragma GCC unroll 16
     for (int j = 0; j < N; ++j)
       store<V>(a.data[j], s.a[j]);
@@ -283,9 +278,31 @@ struct InRegisters
       return Rows::solve(a, b, done);
   }
 
-  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b)
+  template <int K>
+  static NEML2_NATIVE_INLINE void eliminate_again(const Matrix<T, N> & a, V & x, V & inverses)
   {
-    Rows::solve_again(a, b);
+    const V l = load<V>(a.data[K]);
+    inverses = with_lane<K>(inverses, l);
+    x -= with_lane<K>(l, splat<V>(0)) * spread<K>(x);
+  }
+
+  template <int... K>
+  static NEML2_NATIVE_INLINE void solve_again(const Matrix<T, N> & a, T * b, std::integer_sequence<int, K...>)
+  {
+    V x = Rows::only_first(load<V>(b), N), inverses = splat<V>(0);
+    (eliminate_again<K>(a, x, inverses), ...);
+    store<V>(b, x * inverses);
+  }
+
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<T, N> & a, Columns<T, N, M> & b,
+                                              const Exchanges<T, N> & done)
+  {
+    if constexpr (possible)
+    {
+      if (__builtin_expect(!done.any, 1))
+        return solve_again(a, b.data[0], std::make_integer_sequence<int, N>{});
+    }
+    Rows::solve_again(a, b, done);
   }
 };
 } // namespace detail

@@ -297,7 +297,7 @@ struct Tiled
     return bits<V>(singular);
   }
 
-  static NEML2_NATIVE_INLINE void solve_again(Matrix<V, N> & a, Columns<V, N, M> & b)
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<V, N> & a, Columns<V, N, M> & b, const Exchanges<V, N> &)
   {
 #pragma GCC unroll 1
     for (int k = 0; k < N; ++k)
@@ -353,7 +353,7 @@ struct Large
     return singular;
   }
 
-  static NEML2_NATIVE_INLINE void solve_again(Matrix<V, N> & a, Columns<V, N, M> & b)
+  static NEML2_NATIVE_INLINE void solve_again(Matrix<V, N> & a, Columns<V, N, M> & b, const Exchanges<V, N> &)
   {
     AnySize<V>::solve(start(a.data[0][0]), stride, start(b.data[0][0]), N, M);
   }

@@ -50,16 +50,18 @@ class Scalars:
         return np.array(flat, dtype=np.int64).reshape(arrays[0].shape)
 
     def reduce(self, op: str, x: Any, dims: Any, keepdim: bool, numbers: bool = True) -> Nodes:
-        """Combine along `dims` (all when empty or None) pairwise from the left."""
+        """Combine along `dims` (all when empty or None) in a balanced tree: the shortest chain, the least rounding."""
         x = self.nodes(x)
         axes = range(x.ndim) if dims is None or (isinstance(dims, (list, tuple)) and not dims) else dims
         axes = [axes] if isinstance(axes, int) else list(axes)
         for axis in sorted((a % x.ndim for a in axes), reverse=True) if x.ndim else []:
-            slices = [np.take(x, k, axis=axis) for k in range(x.shape[axis])]
-            total = slices[0] if not numbers else self.map(lambda n: n, slices[0])
-            for part in slices[1:]:
-                total = self.map(op, total, part, numbers=numbers)
-            x = np.expand_dims(total, axis) if keepdim else total
+            parts = [np.take(x, k, axis=axis) for k in range(x.shape[axis])]
+            if numbers:
+                parts = [self.map(lambda n: n, part) for part in parts]
+            while len(parts) > 1:
+                pairs = zip(parts[::2], parts[1::2], strict=False)
+                parts = [self.map(op, a, b, numbers=numbers) for a, b in pairs] + parts[len(parts) // 2 * 2 :]
+            x = np.expand_dims(parts[0], axis) if keepdim else parts[0]
         return x
 
     def matmul(self, a: Any, b: Any) -> Nodes:

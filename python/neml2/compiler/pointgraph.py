@@ -237,6 +237,8 @@ def _sub(g: PointGraph, a: int, b: int) -> int | None:
         return g.zero
     if g.op[b] == "neg":
         return g.add(a, g.args[b][0])
+    if g.op[a] == "neg":
+        return g.neg(g.add(g.args[a][0], b))
     return None
 
 
@@ -270,10 +272,10 @@ def _mul_constant(g: PointGraph, c: int, x: int) -> int | None:
         return g.zero
     if value == 1:
         return x
-    if value == -1:
-        return g.neg(x)
+    if value < 0:  # type: ignore[operator]
+        return g.neg(g.mul(g.const(-value), x))  # type: ignore[operator]
     if g.op[x] == "neg":
-        return g.mul(g.const(-value), g.args[x][0])  # type: ignore[operator]
+        return g.neg(g.mul(c, g.args[x][0]))
     if _scaled(g, x) and not g.exact:
         return g.mul(g.const(value * g.value[g.args[x][0]]), g.args[x][1])  # type: ignore[operator]
     return g._node("mul", (c, x))
@@ -297,8 +299,6 @@ def _neg(g: PointGraph, a: int) -> int | None:
         return g.args[a][0]
     if g.op[a] == "sub":
         return g.sub(g.args[a][1], g.args[a][0])
-    if _scaled(g, a):
-        return g.mul(g.const(-g.value[g.args[a][0]]), g.args[a][1])  # type: ignore[operator]
     return None
 
 
@@ -345,18 +345,43 @@ def _where(g: PointGraph, c: int, a: int, b: int) -> int | None:
     if g.op[c] == "not":
         return g.where(g.args[c][0], b, a)
     a, b = _under(g, c, True, a), _under(g, c, False, b)
-    return a if a == b else g._node("where", (c, a, b))
+    if a == b:
+        return a
+    if not g.exact and g.op[a] == "neg" and _is(g, b, 0):
+        return g.neg(g.where(c, g.args[a][0], b))
+    if not g.exact and _scaled(g, a) and _is(g, b, 0):
+        return g.mul(g.args[a][0], g.where(c, g.args[a][1], b))
+    return g._node("where", (c, a, b))
 
 
-def _under(g: PointGraph, c: int, truth: bool, node: int) -> int:
-    """`node` where it is known that `c` is `truth`, looked at to a depth of two."""
-    if g.op[node] == "where" and g.args[node][0] == c:
-        return g.args[node][1 if truth else 2]
-    if g.op[node] in ("mul", "neg"):
-        args = tuple(_under(g, c, truth, a) if g.op[a] == "where" else a for a in g.args[node])
+_DEPTH = 4
+
+
+def _under(g: PointGraph, c: int, truth: bool, node: int, depth: int = _DEPTH) -> int:
+    """`node` where it is known that `c` is `truth`, looked at through a few products and signs."""
+    if g.op[node] == "where":
+        known = _implied(g, c, truth, g.args[node][0])
+        return node if known is None else g.args[node][1 if known else 2]
+    if g.op[node] in ("mul", "neg") and depth:
+        args = tuple(_under(g, c, truth, a, depth - 1) for a in g.args[node])
         if args != g.args[node]:
             return g.make(g.op[node], *args)
     return node
+
+
+def _implied(g: PointGraph, c: int, truth: bool, condition: int) -> bool | None:
+    """What `condition` is where `c` is `truth`; None where that does not say."""
+    if c == condition:
+        return truth
+    if g.op[condition] == "not":
+        known = _implied(g, c, truth, g.args[condition][0])
+        return None if known is None else not known
+    if g.op[c] == "not":
+        return _implied(g, g.args[c][0], not truth, condition)
+    if g.op[c] == ("and" if truth else "or"):
+        found = (_implied(g, a, truth, condition) for a in g.args[c])
+        return next((known for known in found if known is not None), None)
+    return None
 
 
 def _not(g: PointGraph, a: int) -> int | None:
@@ -364,17 +389,21 @@ def _not(g: PointGraph, a: int) -> int | None:
 
 
 def _and(g: PointGraph, a: int, b: int) -> int | None:
-    for x, y in ((a, b), (b, a)):
-        if g.op[x] == "const":
-            return y if g.value[x] else x
-    return a if a == b else None
+    return _junction(g, a, b, True)
 
 
 def _or(g: PointGraph, a: int, b: int) -> int | None:
+    return _junction(g, a, b, False)
+
+
+def _junction(g: PointGraph, a: int, b: int, neutral: bool) -> int | None:
     for x, y in ((a, b), (b, a)):
         if g.op[x] == "const":
-            return x if g.value[x] else y
-    return a if a == b else None
+            return y if g.value[x] is neutral else x
+        known = _implied(g, x, neutral, y)
+        if known is not None:  # x decides
+            return x if known is neutral else g.const(not neutral)
+    return None
 
 
 _RULES: dict[str, Callable[..., int | None]] = {
