@@ -58,24 +58,38 @@ struct OnePoint
       std::swap(b(k, j), b(from, j));
   }
 
-  /// Steps k of the elimination whose diagonal is in vector number First of a column, and all after them.
+  /// The panel of columns whose diagonal is in vector number First of a column, and all after it. Columns
+  /// right of a panel, and right-hand sides, are read and written once for each panel.
   template <int First>
   static NEML2_NATIVE_INLINE void eliminate(Matrix<T, N> & a, Columns<T, N, M> & b, Exchanges<T, N> & done,
-                                            T & pivot, bool & singular)
+                                            bool & singular)
   {
-    constexpr int end = (First + 1) * W < N ? (First + 1) * W : N;
+    constexpr int begin = First * W, end = begin + W < N ? begin + W : N;
+    T pivot = a(begin, begin);
 #pragma GCC unroll 1
-    for (int k = First * W; k < end; ++k)
+    for (int k = begin; k < end; ++k)
       eliminate_column<First>(a, b, done, k, pivot, singular);
+    Panel<First, end - begin> panel(a);
+#pragma GCC unroll 1
+    for (int j = end; j + 1 < N; j += 2)
+      panel.update(a.data[j], a.data[j + 1]);
+    if constexpr ((N - end) % 2)
+      panel.update(a.data[N - 1]);
+#pragma GCC unroll 1
+    for (int j = 0; j + 1 < M; j += 2)
+      panel.update(b.data[j], b.data[j + 1]);
+    if constexpr (M % 2)
+      panel.update(b.data[M - 1]);
     if constexpr (end < N)
-      eliminate<First + 1>(a, b, done, pivot, singular);
+      eliminate<First + 1>(a, b, done, singular);
   }
 
-  /// `pivot` is that of column k, and then of the next one.
+  /// Step k, within its panel. `pivot` is that of column k, and then of the next one.
   template <int First>
   static NEML2_NATIVE_INLINE void eliminate_column(Matrix<T, N> & a, Columns<T, N, M> & b,
                                                    Exchanges<T, N> & done, int k, T & pivot, bool & singular)
   {
+    constexpr int end = First * W + W < N ? First * W + W : N;
     T * column = a.data[k];
     const V limit = splat<V>(abs(pivot) * T(solvers::lu_pivot_ratio));
     MaskOf<V> exceeds = abs(without_first(at(column, First), k - First * W)) > limit;
@@ -89,7 +103,7 @@ struct OnePoint
     }
     const T inverse = invert<T>(pivot, singular);
     const V broadcast = splat<V>(inverse);
-    if (k + 1 < N) // ahead of the rest, which does not wait for the next division
+    if (k + 1 < end) // ahead of the rest, which does not wait for the next division
       pivot = a(k + 1, k + 1) - inverse * (column[k + 1] * a(k, k + 1));
     V l[vectors];
     l[First] = without_first(at(column, First) * broadcast, k - First * W + 1);
@@ -101,20 +115,73 @@ struct OnePoint
       store<V>(column + v * W, l[v]);
     }
     column[k] = inverse;
-    const auto update = [&](T * target) __attribute__((always_inline))
+#pragma GCC unroll 1
+    for (int j = k + 1; j < end; ++j)
     {
+      T * target = a.data[j];
       const V u = splat<V>(target[k]);
 #pragma GCC unroll 4
       for (int v = First; v < vectors; ++v)
         store<V>(target + v * W, at(target, v) - l[v] * u);
-    };
-#pragma GCC unroll 2
-    for (int j = k + 1; j < N; ++j)
-      update(a.data[j]);
-#pragma GCC unroll 1
-    for (int j = 0; j < M; ++j)
-      update(b.data[j]);
+    }
   }
+
+  /// P columns that have been eliminated, for those right of them.
+  template <int First, int P>
+  class Panel
+  {
+  public:
+    NEML2_NATIVE_INLINE explicit Panel(const Matrix<T, N> & a) : _columns(a.data + First * W)
+    {
+#pragma GCC unroll 16
+      for (int k = 0; k < P; ++k)
+        _top[k] = without_first(at(_columns[k], First), k + 1);
+    }
+
+    /// The steps of the panel on some columns.
+    template <class... Target>
+    NEML2_NATIVE_INLINE void update(Target *... targets) const
+    {
+      constexpr int count = sizeof...(Target);
+      T * const target[] = {targets...};
+      V u[count][P];
+#pragma GCC unroll 2
+      for (int j = 0; j < count; ++j)
+        finish(target[j], u[j], std::make_integer_sequence<int, P>{});
+#pragma GCC unroll 1
+      for (int v = First + 1; v < vectors; ++v)
+      {
+        V x[count];
+#pragma GCC unroll 2
+        for (int j = 0; j < count; ++j)
+          x[j] = at(target[j], v);
+#pragma GCC unroll 16
+        for (int k = 0; k < P; ++k)
+        {
+          const V l = at(_columns[k], v);
+#pragma GCC unroll 2
+          for (int j = 0; j < count; ++j)
+            x[j] -= l * u[j][k];
+        }
+#pragma GCC unroll 2
+        for (int j = 0; j < count; ++j)
+          store<V>(target[j] + v * W, x[j]);
+      }
+    }
+
+  private:
+    /// The panel's own rows of a column, each of them spread over a vector.
+    template <int... K>
+    NEML2_NATIVE_INLINE void finish(T * target, V (&u)[P], std::integer_sequence<int, K...>) const
+    {
+      V x = at(target, First);
+      ((u[K] = spread<K>(x), x -= _top[K] * u[K]), ...);
+      store<V>(target + First * W, x);
+    }
+
+    const T (*_columns)[Matrix<T, N>::length];
+    V _top[P];
+  };
 
   static NEML2_NATIVE_INLINE void clear_padding(Columns<T, N, M> & b)
   {
@@ -180,8 +247,7 @@ struct OnePoint
       for (int i = N; i < vectors * W; ++i)
         a.data[j][i] = T(0);
     clear_padding(b);
-    T pivot = a(0, 0);
-    eliminate<0>(a, b, done, pivot, singular);
+    eliminate<0>(a, b, done, singular);
     back_substitute(a, b);
     return singular ? 1u : 0u;
   }

@@ -272,10 +272,10 @@ def _mul_constant(g: PointGraph, c: int, x: int) -> int | None:
         return g.zero
     if value == 1:
         return x
-    if value < 0:  # type: ignore[operator]
-        return g.neg(g.mul(g.const(-value), x))  # type: ignore[operator]
+    if value == -1:
+        return g.neg(x)
     if g.op[x] == "neg":
-        return g.neg(g.mul(c, g.args[x][0]))
+        return g.mul(g.const(-value), g.args[x][0])  # type: ignore[operator]
     if _scaled(g, x) and not g.exact:
         return g.mul(g.const(value * g.value[g.args[x][0]]), g.args[x][1])  # type: ignore[operator]
     return g._node("mul", (c, x))
@@ -299,6 +299,8 @@ def _neg(g: PointGraph, a: int) -> int | None:
         return g.args[a][0]
     if g.op[a] == "sub":
         return g.sub(g.args[a][1], g.args[a][0])
+    if _scaled(g, a):
+        return g.mul(g.const(-g.value[g.args[a][0]]), g.args[a][1])  # type: ignore[operator]
     return None
 
 

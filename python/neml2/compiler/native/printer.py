@@ -83,6 +83,10 @@ class Printer:
             inverses=dict(self.inverses),
         )
 
+    def declarations(self) -> list[str]:
+        """What has to stand before all that was written."""
+        return []
+
     def forget(self, nodes: Collection[int]) -> None:
         """Names of `nodes` are no longer theirs; new ones will be distinct from all so far."""
         self.names = {n: name for n, name in self.names.items() if n not in nodes}
