@@ -119,3 +119,18 @@ def steps_of(points: int, seed: int = 0, size: float = 2e-3) -> dict[str, np.nda
         "stress~1": rng.normal(size=(points, 6)) * 3,
         "equivalent_plastic_strain~1": rng.uniform(0, 1e-2, points),
     }
+
+
+def assert_alike(found: host.Library, want: host.Library) -> None:
+    """Two kernels of `viscoplastic` give the same, one point at a time and with a ragged last group."""
+    tangents = {"strain": np.random.default_rng(1).normal(size=(9, 6))}
+    for points in (1, 9):
+        values = steps_of(points, seed=3)
+        moving = {k: v[:points] for k, v in tangents.items()}
+        for function, arguments in (("forward", ()), ("jacobian", ()), ("jvp", (moving,))):
+            *expected, report = getattr(want, function)(values, *arguments)
+            *results, again = getattr(found, function)(values, *arguments)
+            np.testing.assert_array_equal(again.iterations, report.iterations)
+            for a, b in zip(results, expected, strict=True):
+                for name in b:
+                    np.testing.assert_allclose(a[name], b[name], rtol=1e-12, atol=1e-12 * abs(b[name]).max())

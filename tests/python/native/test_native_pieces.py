@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
-from native_kernels import built, explicit, from_text, steps_of, viscoplastic
+from native_kernels import assert_alike, built, explicit, from_text, viscoplastic
 
 from neml2.compiler.native import kernel, pieces
 
@@ -19,21 +18,7 @@ def test_pieces_compute_what_the_whole_does(monkeypatch, solver, options):
     monkeypatch.setattr(pieces, "LONG", 0)
     monkeypatch.setattr(pieces, "PIECE", 30)
     assert kernel.source(program).count("noinline)) {") > 10
-    parts = built(program)
-    tangents = {"strain": np.random.default_rng(1).normal(size=(9, 6))}
-    for points in (1, 9):
-        values = steps_of(points, seed=3)
-        for function, arguments in (
-            ("forward", ()),
-            ("jacobian", ()),
-            ("jvp", (({k: v[:points] for k, v in tangents.items()}),)),
-        ):
-            *want, report = getattr(whole, function)(values, *arguments)
-            *found, again = getattr(parts, function)(values, *arguments)
-            np.testing.assert_array_equal(again.iterations, report.iterations)
-            for a, b in zip(found, want, strict=True):
-                for name in b:
-                    np.testing.assert_allclose(a[name], b[name], rtol=1e-12, atol=1e-12 * abs(b[name]).max())
+    assert_alike(built(program), whole)
 
 
 def long(operations: int):
