@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/BlockSystem.h"
 
+#include <ATen/Parallel.h>
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -88,7 +89,7 @@ void BlockSystem<T>::pack(Points points)
 {
   const auto count = static_cast<std::int64_t>(points.size());
   const auto size = _layout.state_size;
-  const auto blocks = (count + lanes - 1) / lanes;
+  const auto blocks = at::divup(count, lanes);
   if (4 * blocks > 3 * _blocks)
     return;
   _iterates = array(_layout.packed_array, size, blocks);

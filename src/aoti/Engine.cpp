@@ -41,11 +41,6 @@ bool runs_as_device(const Metadata & metadata)
   return metadata.device != "cpu" || (chosen && std::string_view(chosen) == "device");
 }
 
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b)
-{
-  return (a + b - 1) / b;
-}
-
 } // namespace
 
 void report_failed(std::vector<FailedPoint> failed, std::int64_t points)
@@ -110,7 +105,7 @@ public:
 
   void operator()()
   {
-    const auto blocks = ceil_divide(_job.points, _m.lanes);
+    const auto blocks = at::divup(_job.points, _m.lanes);
     const bool uniform = _job.plan && !_job.plan->uniform.results.empty();
     if (uniform && (_uniform = _job.plan->fixed(), !_uniform.defined()) && blocks != 1)
       evaluate_uniform();
@@ -130,13 +125,6 @@ public:
   }
 
 private:
-  /// Some neighbouring points of the batch.
-  struct Span
-  {
-    std::int64_t first = 0;
-    std::int64_t count = 0;
-  };
-
   /// Derivatives that all points share, from the first point.
   void evaluate_uniform()
   {
@@ -169,7 +157,7 @@ private:
   void process_chunks(std::int64_t blocks)
   {
     const auto step = _engine.blocks_per_chunk(_job, blocks) * _m.lanes;
-    const auto chunks = ceil_divide(_job.points, step);
+    const auto chunks = at::divup(_job.points, step);
     const auto points_of = [&](std::int64_t chunk)
     { return Span{chunk * step, std::clamp<std::int64_t>(_job.points - chunk * step, 0, step)}; };
     const auto work_on = [&](std::int64_t begin, std::int64_t end)
@@ -261,7 +249,7 @@ private:
     }
   }
 
-  std::int64_t blocks_of(Span points) const { return ceil_divide(points.count, _m.lanes); }
+  std::int64_t blocks_of(Span points) const { return at::divup(points.count, _m.lanes); }
 
   /// The points in some blocks of a chunk.
   Span part(Span points, std::int64_t block, std::int64_t blocks) const
@@ -389,7 +377,7 @@ std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) cons
       elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
   const auto fitting = std::max<std::int64_t>(chunk_bytes / bytes, 1);
   // every thread gets some, if there is enough to do; results do not depend on where a batch is cut
-  const auto share = ceil_divide(blocks, at::get_num_threads());
+  const auto share = at::divup(blocks, at::get_num_threads());
   return std::min(fitting, std::max(share, _implicit ? implicit_grain : explicit_grain));
 }
 

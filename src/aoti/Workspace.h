@@ -115,6 +115,13 @@ private:
   std::vector<std::unique_ptr<Workspace>> _free;
 };
 
+/// Some neighbouring points of the batch.
+struct Span
+{
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+
 /// Some points in the middle of an evaluation.
 struct Chunk
 {

@@ -229,7 +229,7 @@ private:
     const T * jacobian = _jacobian.const_data_ptr<T>();
     const T * r = _r.const_data_ptr<T>();
     T * du = _du.mutable_data_ptr<T>();
-    const Index blocks = (count + lu_lanes - 1) / lu_lanes;
+    const Index blocks = at::divup(count, Index(lu_lanes));
 
     at::parallel_for(0, blocks, 1,
                      [&](Index first, Index last)

@@ -3,6 +3,7 @@
 
 #include "device/points.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/from_blob.h>
 #include <algorithm>
 #include <c10/core/DeviceGuard.h>
@@ -57,13 +58,6 @@ public:
   }
 
 private:
-  /// Some neighbouring points of the batch.
-  struct Span
-  {
-    std::int64_t first = 0;
-    std::int64_t count = 0;
-  };
-
   /// Derivatives that all points share, from the first point.
   void evaluate_uniform()
   {
@@ -108,7 +102,7 @@ private:
 
   Chunk load_chunk(Span points)
   {
-    const auto blocks = std::max<std::int64_t>((points.count + _m.lanes - 1) / _m.lanes, 1);
+    const auto blocks = std::max<std::int64_t>(at::divup(points.count, _m.lanes), 1);
     _work.resize(blocks);
     load(_job.sources, points, _work.array(state_array, _m.state_size));
     return {_work, points.first, points.count, blocks};
@@ -160,7 +154,7 @@ private:
 
   void store(const Sink & sink, const DeviceArrays & arrays, Span points) const
   {
-    const auto blocks = (points.count + _m.lanes - 1) / _m.lanes;
+    const auto blocks = at::divup(points.count, _m.lanes);
     const auto & gather = _engine._gathers.get(
         {sink.sources, sink.count},
         [&] { return Gather({sink.sources, static_cast<std::size_t>(sink.count)}, _engine._device); });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "device/DeviceSystem.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorIndexing.h>
 #include <algorithm>
 #include <numeric>
@@ -18,7 +19,7 @@ DeviceSystem::DeviceSystem(const DeviceEquations & equations, Chunk & chunk)
 void DeviceSystem::pack(Points points)
 {
   const auto lanes = _state.size(2), count = static_cast<std::int64_t>(points.size());
-  const auto blocks = (count + lanes - 1) / lanes;
+  const auto blocks = at::divup(count, lanes);
   if (4 * blocks > 3 * _work.size(0))
     return;
   put_back();

@@ -236,7 +236,7 @@ private:
 
   void evaluate_points()
   {
-    const std::int64_t lanes = _model.lanes, groups = (_job.points + lanes - 1) / lanes;
+    const std::int64_t lanes = _model.lanes, groups = at::divup(_job.points, lanes);
     const double cost = _engine._metadata.work * nanoseconds_per_operation * double(lanes);
     const auto grain = std::max<std::int64_t>(static_cast<std::int64_t>(worth_a_thread / cost), 1);
     const auto part = [&](std::int64_t begin, std::int64_t end)
