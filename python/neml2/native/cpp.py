@@ -165,9 +165,9 @@ class _Writer:
         loop = self.printer.inner()
         self.write([f"constexpr Options options{k}{{{_options(step)}}};"])
         self.write([f"Newton<{self.scalar}, {n}> newton{k}(options{k});", "for (;;)", "{"])
-        self.write(_stores(loop, zip(_elements(r, n), step.residual, strict=True)), 1)
+        self.write(loop.assignments(zip(_elements(r, n), step.residual, strict=True)), 1)
         self.write([f"if (newton{k}.finished({r}.data, {u}.data, {a}.data, {x}.data))", "  break;"], 1)
-        self.write(_stores(loop, zip(_elements(a, n * n), entries, strict=True)), 1)
+        self.write(loop.assignments(zip(_elements(a, n * n), entries, strict=True)), 1)
         self.write([f"if (!newton{k}.step({arguments}))", "  break;"], 1)
         first = not self.body.solves
         self.write(["}", f"Result result = newton{k}.result;" if first else f"add(result, newton{k}.result);"])
@@ -180,7 +180,7 @@ class _Writer:
         place = {**self.place, **{c: f"{at}[{i}]" for i, c in enumerate(step.unknowns)}}
         inner = self.printer.inner(place.__getitem__)
         self.write([f"const auto trial{k} = [&]", "{"])
-        self.write(_stores(inner, zip(_elements(there, n), step.residual, strict=True)), 1)
+        self.write(inner.assignments(zip(_elements(there, n), step.residual, strict=True)), 1)
         self.write(["};"])
         return f"{at}.data, {there}.data, trial{k}"
 
@@ -189,8 +189,8 @@ class _Writer:
         b, a = self.member(f"b{k}", n, m), f"w.a{k}"
         entries = [node for row in step.solve.jacobian for node in row]
         right = [self.graph.neg(node) for row in step.right for node in row]
-        self.write(_stores(self.printer, zip(_elements(a, n * n), entries, strict=True)))
-        self.write(_stores(self.printer, zip(_elements(b, n * m), right, strict=True)))
+        self.write(self.printer.assignments(zip(_elements(a, n * n), entries, strict=True)))
+        self.write(self.printer.assignments(zip(_elements(b, n * m), right, strict=True)))
         self.write([f"if (!solve<{n}, {m}>({a}.data, {b}.data) && result.status == Status::converged)",
                     "  result.status = Status::singular;"])  # fmt: skip
         targets = [t for row in step.targets for t in row]
@@ -252,7 +252,3 @@ def _options(step: Solve) -> str:
 
 def _elements(buffer: str, count: int) -> list[str]:
     return [f"{buffer}[{k}]" for k in range(count)]
-
-
-def _stores(printer: Printer, pairs: Iterable[tuple[str, int]]) -> list[str]:
-    return printer.assignments(pairs)
