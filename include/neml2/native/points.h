@@ -192,7 +192,7 @@ void run_groups(neml2_native_call & call, const neml2_native_model & model)
 template <class V>
 constexpr int wide_from(int unknowns)
 {
-  return width<V> < 8 || unknowns <= 12 ? 2 : unknowns <= 32 ? 3 : 4;
+  return width<V> < 8 || unknowns <= 12 ? 2 : unknowns <= 32 ? 3 : 5;
 }
 
 /// One layout of a kernel's function.
