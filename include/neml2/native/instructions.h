@@ -26,6 +26,8 @@
 
 #if NEML2_NATIVE_BYTES && !(defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11 && __GNUC__ <= 12)
 #define NEML2_NATIVE_IMMINTRIN
+#endif
+#ifdef NEML2_NATIVE_IMMINTRIN
 #include <immintrin.h>
 #endif
 

@@ -119,6 +119,17 @@ NEML2_NATIVE_INLINE void store(ScalarOf<V> * p, V v)
     *reinterpret_cast<typename Vector<ScalarOf<V>, width<V>>::unaligned *>(p) = v;
 }
 
+/// The lanes of a, then those of b, in the order of the indices.
+template <int... Index, class V>
+NEML2_NATIVE_INLINE V shuffle(V a, V b)
+{
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(a, b, Index...);
+#else
+  return __builtin_shuffle(a, b, MaskOf<V>{Index...});
+#endif
+}
+
 // ---- masks
 // -----------------------------------------------------------------------------------------------------------
 

@@ -41,8 +41,8 @@ NEML2_NATIVE_INLINE void exchange(V & a, V & b, std::integer_sequence<int, L...>
 {
   constexpr int W = sizeof...(L);
   const V x = a, y = b;
-  a = __builtin_shufflevector(x, y, ((L & S) ? W + (L ^ S) : L)...);
-  b = __builtin_shufflevector(x, y, ((L & S) ? W + L : (L ^ S))...);
+  a = shuffle<((L & S) ? W + (L ^ S) : L)...>(x, y);
+  b = shuffle<((L & S) ? W + L : (L ^ S))...>(x, y);
 }
 
 template <class V, int S = width<V> / 2>

@@ -148,14 +148,14 @@ NEML2_NATIVE_INLINE V invert(V pivot, MaskOf<V> & singular)
 template <int K, class V, int... L>
 NEML2_NATIVE_INLINE V spread(V v, std::integer_sequence<int, L...>)
 {
-  return __builtin_shufflevector(v, v, (L * 0 + K)...);
+  return shuffle<(L * 0 + K)...>(v, v);
 }
 
 /// v with lane K from w.
 template <int K, class V, int... L>
 NEML2_NATIVE_INLINE V with_lane(V v, V w, std::integer_sequence<int, L...>)
 {
-  return __builtin_shufflevector(v, w, (L == K ? int(sizeof...(L)) + L : L)...);
+  return shuffle<(L == K ? int(sizeof...(L)) + L : L)...>(v, w);
 }
 
 template <int K, class V>
