@@ -96,6 +96,17 @@ def test_any_code_may_be_loops(data):
     np.testing.assert_allclose(library.forward(values)[0]["y"], want, rtol=1e-13, atol=1e-13)
 
 
+def test_constants_of_any_size_in_single_precision(monkeypatch):
+    monkeypatch.setattr(loops, "LONG", 0)
+    constants = [1e300, 0.1, -0.0, 0.0, float("nan"), 3e38, -2.5, 0.25, 1e-300, float("inf")]
+    program = explicit(
+        [10], lambda g, x: [g.make("exp", g.make("mul", g.const(c), v)) for c, v in zip(constants, x, strict=True)]
+    )
+    found = built(program, scalar="float").forward({"x0": np.full((5, 10), 0.5, np.float32)})[0]["y"]
+    want = np.exp(np.array(constants).astype(np.float32) * np.float32(0.5))
+    np.testing.assert_allclose(found, np.broadcast_to(want, (5, 10)), rtol=1e-6)
+
+
 def test_short_functions_have_no_loops():
     function, _ = slip_systems(4)
     assert not re.search(r"for \(int i = 0; i < 4; ", function.source())

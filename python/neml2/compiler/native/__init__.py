@@ -4,7 +4,7 @@
 builder -> program (steps over one graph)      program.py
 program -> numbers, for reference              interpret.py
 graph -> statements                            printer.py, analysis.py
-program -> translation unit                    kernel.py, pieces.py
+program -> translation unit                    kernel.py, loops.py, pieces.py
 translation unit -> shared object              toolchain.py
 shared object -> calls with NumPy arrays       host.py
 program -> package                             package.py

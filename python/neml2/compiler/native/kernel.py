@@ -7,8 +7,8 @@
     forward_wide, forward_one_point, ...      the bodies in the two layouts of neml2/native/points.h
     entry         the only symbol that leaves the shared object
 
-Bodies are templates over the lane type. The layouts can be compiled apart, side by side: NEML2_NATIVE_PART is 1 for
-everything but the wide layout, 2 for that, 0 for all in one.
+Long bodies are written in loops, and cut. Bodies are templates over the lane type. The layouts can be compiled apart,
+side by side: NEML2_NATIVE_PART is 1 for everything but the wide layout, 2 for that, 0 for all in one.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ read one after the other are read by a linear index, all others through a table.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -26,6 +25,9 @@ FEW = 4
 
 DEEP = 40
 """Operations in a row that one loop computes without keeping what is between them."""
+
+_LARGEST = 1e38
+"""Constants above, which a float cannot hold, and NaN stay out of tables."""
 
 _INDEX = re.compile(r"(?<=[\[(, ])\d+(?=[\],)])")
 
@@ -117,11 +119,11 @@ class _Section:
         return self.shape[node] if node in self.shape else self._place(node)
 
     def _place(self, node: int) -> str:
-        """The kind of constant that a node is, or the array that it has been written to."""
+        """The kind of constant that a node is, or the array that it is in."""
         value = self.graph.constant_of(node)
         if value is None:
             return _INDEX.sub("{}", self.printer.reference(node))
-        return "const" if not isinstance(value, bool) and math.isfinite(value) else repr(value)
+        return "const" if not isinstance(value, bool) and abs(value) < _LARGEST else repr(value)
 
     def _groups(self) -> list[list[int]]:
         """Values that one loop computes, or that are written out one by one, in an order in which they can be."""
