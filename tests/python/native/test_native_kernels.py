@@ -48,6 +48,41 @@ def test_forward_against_interpreter_and_eager(model, library, points):
         close(found[name], want, 1e-10)
 
 
+def strain_path(kind, steps, points):
+    """(steps + 1, points, 6): each point strained in a direction of its own, from nothing to far beyond yield."""
+    rng = np.random.default_rng(7)
+    direction = rng.normal(size=(points, 6)) * np.logspace(-4, -2, points)[:, None]
+    if kind == "random":
+        return np.cumsum([np.zeros((points, 6)), *rng.normal(size=(steps, points, 6)) * 3e-4], axis=0)
+    s = np.linspace(0, 1, steps + 1)
+    return (s if kind == "monotonic" else np.sin(4 * np.pi * s))[:, None, None] * direction
+
+
+@pytest.mark.parametrize("kind", ["monotonic", "cyclic", "random"])
+def test_along_a_path(model, library, kind):
+    """The kernel and the eager model each go their own way; the last group of lanes is ragged."""
+    points, steps = 13, 24
+    strain = strain_path(kind, steps, points)
+    native = other = {"stress": np.zeros((points, 6)), "equivalent_plastic_strain": np.zeros(points)}
+    most = 0
+    for step in range(1, steps + 1):
+        driven = {"strain": strain[step], "strain~1": strain[step - 1],
+                  "t": np.full(points, float(step)), "t~1": np.full(points, step - 1.0)}  # fmt: skip
+        states = [
+            {**driven, "stress~1": s["stress"], "equivalent_plastic_strain~1": s["equivalent_plastic_strain"]}
+            for s in (native, other)
+        ]
+        native, report = library.forward(states[0])
+        assert report.ok
+        _, _, (solution,) = reference(model[1], "forward", states[0], points)
+        np.testing.assert_array_equal(report.iterations, solution.iterations)
+        most = max(most, report.iterations.max())
+        other = eager(model[0], library, states[1])
+        for name, value in native.items():
+            close(value, other[name], 1e-10)
+    assert most > 1 and (native["equivalent_plastic_strain"] > 0).sum() > points / 2
+
+
 def test_one_point_is_the_lane(library):
     values = steps_of(11)
     wide, _ = library.forward(values)
