@@ -87,9 +87,9 @@ class _Section:
 
     def __init__(self, printer: LoopPrinter, stores: Iterable[tuple[str, int]], outputs: Iterable[int]) -> None:
         self.printer, self.graph = printer, printer.graph
-        self.stores, self.outputs = list(stores), list(outputs)
-        wanted = [*(node for _, node in self.stores), *self.outputs]
-        self.nodes = printer._missing(wanted)
+        self.stores = list(stores)
+        wanted = [*(node for _, node in self.stores), *outputs]
+        self.nodes = printer.missing(wanted)
         self.targets: dict[int, list[str]] = defaultdict(list)
         for target, node in self.stores:
             self.targets[node].append(target)
@@ -183,7 +183,7 @@ class _Section:
             before: list[str] = []
             target = self._index([t for t, _ in group], before)
             source = self._operand([n for _, n in group], before, [])
-            lines.append(_loop(len(group), before, [f"{target} = {source};"]))
+            lines.append(_text(len(group), before, [f"{target} = {source};"]))
         return lines
 
     def _loop(self, group: list[int], stored: set[int]) -> str:
@@ -200,17 +200,15 @@ class _Section:
             array, first = self.printer.storage.take(len(group), self.graph.is_truth(group[0]))
             body.append(f"{array}[{first} + i] = {result};")
             self.printer.names.update((n, f"{array}[{first + i}]") for i, n in enumerate(group))
-        return _loop(len(group), before, body)
+        return _text(len(group), before, body)
 
     def _expression(self, column: Sequence[int], before: list[str], body: list[str]) -> str:
         """Writes the alike nodes of `column` to the body of a loop; returns the name that they have there."""
         operands = list(zip(*(self.operands[n] for n in column), strict=True))
         words = [self._operand(c, before, body) for c in operands]
-        expression = self.printer.dialect.operations[self.graph.op[column[0]]].format(*words)
-        dialect = self.printer.dialect
-        declare = dialect.declare_truth if self.graph.is_truth(column[0]) else dialect.declare_number
+        expression = self.printer.form(self.graph.op[column[0]]).format(*words)
         name = f"y{len(body)}"
-        body.append(declare.format(name=name, expression=expression))
+        body.append(self.printer.declaration(column[0]).format(name=name, expression=expression))
         return name
 
     def _operand(self, column: Sequence[int], before: list[str], body: list[str]) -> str:
@@ -246,7 +244,8 @@ class _Section:
         return f"p{len(before) - 1}[i]"
 
 
-def _loop(count: int, before: list[str], body: list[str]) -> str:
+def _text(count: int, before: list[str], body: list[str]) -> str:
+    """A loop over i, in a block of its own with what it needs `before`."""
     head = f"for (int i = 0; i < {count}; ++i)"
     lines = ["{", *(f"  {line}" for line in before), f"  {head}", "  {", *(f"    {line}" for line in body), "  }", "}"]
     return "\n".join(lines)

@@ -107,17 +107,24 @@ class Printer:
     def statements(self, outputs: Iterable[int]) -> list[str]:
         """What is still to be written so that `outputs` can be referred to."""
         lines: list[str] = []
-        for node in self._missing(outputs):
+        for node in self.missing(outputs):
             expression = self._quotient(node, lines) or self._expression(self.graph.op[node], self.graph.args[node])
-            declare = self.dialect.declare_truth if self.graph.is_truth(node) else self.dialect.declare_number
-            self.names[node] = self._declare(expression, declare, lines)
+            self.names[node] = self._declare(expression, self.declaration(node), lines)
         return lines
 
+    def declaration(self, node: int) -> str:
+        """The format string that declares a node."""
+        return self.dialect.declare_truth if self.graph.is_truth(node) else self.dialect.declare_number
+
     def _expression(self, op: str, operands: Iterable[int]) -> str:
+        return self.form(op).format(*map(self.reference, operands))
+
+    def form(self, op: str) -> str:
+        """The format string of an operation. Raises UnsupportedOperationError."""
         words = self.dialect.operations.get(op)
         if words is None:
             raise UnsupportedOperationError(f"operation '{op}' has no form in this language")
-        return words.format(*map(self.reference, operands))
+        return words
 
     def _quotient(self, node: int, lines: list[str]) -> str | None:
         """A division as a product with an inverse, which is written to `lines` if it is not there yet."""
@@ -146,7 +153,8 @@ class Printer:
             lines.append(f"{target} = {self.reference(node)};")
         return lines
 
-    def _missing(self, outputs: Iterable[int]) -> list[int]:
+    def missing(self, outputs: Iterable[int]) -> list[int]:
+        """The nodes behind `outputs` that have not been written, in evaluation order."""
         seen: set[int] = set()
         stack = list(outputs)
         while stack:
