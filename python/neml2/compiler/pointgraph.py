@@ -349,18 +349,19 @@ def _where(g: PointGraph, c: int, a: int, b: int) -> int | None:
     a, b = _under(g, c, True, a), _under(g, c, False, b)
     if a == b:
         return a
-    if not g.exact and g.op[a] == "neg" and _is(g, b, 0):
-        return g.neg(g.where(c, g.args[a][0], b))
-    if not g.exact and _scaled(g, a) and _is(g, b, 0):
-        return g.mul(g.args[a][0], g.where(c, g.args[a][1], b))
+    if not g.exact and _is(g, b, 0):
+        if g.op[a] == "neg":
+            return g.neg(g.where(c, g.args[a][0], b))
+        if _scaled(g, a):
+            return g.mul(g.args[a][0], g.where(c, g.args[a][1], b))
     return g._node("where", (c, a, b))
 
 
-_DEPTH = 4
+_DEPTH = 4  # of products and signs that conditions are looked for behind
 
 
 def _under(g: PointGraph, c: int, truth: bool, node: int, depth: int = _DEPTH) -> int:
-    """`node` where it is known that `c` is `truth`, looked at through a few products and signs."""
+    """`node` where it is known that `c` is `truth`, looked at through `depth` products and signs."""
     if g.op[node] == "where":
         known = _implied(g, c, truth, g.args[node][0])
         return node if known is None else g.args[node][1 if known else 2]
