@@ -115,7 +115,8 @@ def set_numbers(device: str, dtype: str) -> tuple[Any, Any]:
 
 
 def run(prog: str, command: Callable[[], int], failed: int = FAILED) -> int:
-    """The exit status of a command; an error becomes one line on stderr, and `failed` unless the arguments were it."""
+    """The exit status of a command. An error becomes one line on stderr and the status `failed`, or USAGE where the
+    arguments are at fault."""
     try:
         return command()
     except UsageError as error:
