@@ -283,7 +283,6 @@ void BlockSystem<T>::update_norms(Points points, std::span<double> du, std::span
 }
 
 // ---- substepping
-// -----------------------------------------------------------------------------------------------------
 
 template <typename T>
 void BlockSystem<T>::save()

@@ -72,7 +72,6 @@ template <class T>
 using Wide = typename WideOf<T>::type;
 
 // ---- making and reading lanes
-// ----------------------------------------------------------------------------------------
 
 template <class V>
 NEML2_NATIVE_INLINE V splat(ScalarOf<V> x)
@@ -131,7 +130,6 @@ NEML2_NATIVE_INLINE V shuffle(V a, V b)
 }
 
 // ---- masks
-// -----------------------------------------------------------------------------------------------------------
 
 /// A mask with the same truth value in all lanes.
 template <class V>
@@ -204,7 +202,6 @@ NEML2_NATIVE_INLINE V select(MaskOf<V> m, V a, V b)
 }
 
 // ---- arithmetic that is one instruction
-// ------------------------------------------------------------------------------
 
 /// The compiler's function of plain numbers.
 #define NEML2_NATIVE_SCALAR(name, ...)                                                                       \
