@@ -145,6 +145,8 @@ _EXITS = {
 }  # fmt: skip
 _COPYING = ("clone", "detach", "detach_copy", "alias", "alias_copy")
 _WITHOUT_VALUES = ("empty", "_efficientzerotensor")
+_CONSTANT = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")  # of the shape alone
+_WRITTEN_OUT = 4  # rows of a determinant that is differentiated by torch
 _RANDOM = "draws random numbers, which a kernel would draw once: give them as an input"
 _OUTLIVES = "changes a tensor that outlives the call, which a kernel cannot: work on a clone()"
 
@@ -216,8 +218,12 @@ class _Recording:
             raise self.refuse(f"values decide how many entries the result of torch.{name} has; {_BRANCHES}")
         if target._schema.is_mutable:
             raise self.refuse(f"torch.{name} {_OUTLIVES}", self.in_place or None)
-        result = target(*args, **kwargs)
-        if self._moves((args, kwargs)) or name.removeprefix("new_").startswith(_WITHOUT_VALUES):
+        if name == "_linalg_check_errors":  # asks whether an example is singular
+            return None
+        finite = [torch.nan_to_num(x) for x in args[:1]] if name == "_linalg_eigh" else args[:1]  # or it would raise
+        result = target(*finite, *args[1:], **kwargs)
+        moves = self._moves((args, kwargs)) and name not in _CONSTANT
+        if moves or name.removeprefix("new_").startswith(_WITHOUT_VALUES):
             self.moving.update(map(id, tensors(result)))
             kind = HOLD if self.holding and name in _COPYING else target
             self.trace.operations.append(Operation(kind, args, kwargs, result, here()))
@@ -245,9 +251,11 @@ class _Recording:
             return f"<tensor of shape {tuple(args[0].shape)} in a trace>"
         if name in _EXITS and self._leaves(name, args, kwargs):
             raise self.refuse(f"{_shown(name)} of what depends on the inputs: {_EXITS[name]}")
-        if name in ("detach", "detach_") or function is torch.Tensor.data.__get__:  # type: ignore[attr-defined]
+        if name in ("detach", "detach_") or getattr(function, "__self__", None) is torch.Tensor.data:
             with self._held():
                 return torch.clone(args[0].detach())
+        if name in ("det", "linalg_det") and 1 <= args[0].shape[-1] <= _WRITTEN_OUT and self._depends(args[0]):
+            return _determinant(args[0])
         if (name.endswith("_") and not name.startswith("_")) or name in ("__setitem__", "__iadd__", "__imul__"):
             self.in_place = here()
         if name in _EXITS and name != "as_tensor":  # of a constant, whose wrapper has no memory of its own
@@ -286,6 +294,18 @@ def _plain(value: Any) -> Any:
                     torch._sync(value)
                 value = functorch.get_unwrapped(value)
     return value
+
+
+def _determinant(a: torch.Tensor) -> torch.Tensor:
+    """By minors of the first row: the reverse mode of torch's own reads values, to find out whether it is zero."""
+    n = a.shape[-1]
+    if n == 1:
+        return a[..., 0, 0]
+    total = a[..., 0, 0] * _determinant(a[..., 1:, 1:])
+    for k in range(1, n):
+        rest = a[..., 1:, [j for j in range(n) if j != k]]
+        total = total + (-1) ** k * (a[..., 0, k] * _determinant(rest))
+    return total
 
 
 def _shown(name: str) -> str:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Linear algebra of small matrices.
 
-One list of scalar operations serves all values, so rows are exchanged by selection, not by branches, and up to three
-rows closed forms are shorter still. Inverses, solutions and eigenvalues have derivatives of their own (`hold`), in
+One list of scalar operations serves all values, so rows are exchanged by selection, not by branches. Inverses, solutions and eigenvalues have derivatives of their own (`hold`), in
 terms of themselves: exact to any order, without a trace of how they were found.
 """
 
@@ -22,7 +21,8 @@ MOST_ROWS = 12
 """Of a matrix that is solved or inverted."""
 
 _MOST_MINORS = 8
-_SWEEPS = 6
+_CLOSED = 2  # rows; with three, the determinant cancels more digits than the condition of the matrix costs
+_SWEEPS = 5
 _DOUBLINGS = 12
 
 Partials = list[tuple[int, int]]
@@ -67,7 +67,7 @@ def inverse(s: Scalars, a: Nodes) -> Nodes:
     g, n = s.graph, len(a)
     a = s.numbers(a)
     found = np.zeros((n, n), dtype=np.int64)
-    raw = _by_cofactors(s, a) if n <= 3 else _eliminate(s, a, s.nodes(np.eye(n)))
+    raw = _by_cofactors(s, a) if n <= _CLOSED else _eliminate(s, a, s.nodes(np.eye(n)))
     about = tuple(map(int, a.reshape(-1)))
 
     def rule(i: int, j: int) -> Callable[[], Partials]:
@@ -116,7 +116,7 @@ def solution(s: Scalars, a: Nodes, b: Nodes) -> Nodes:
     """x of a x = b for the columns of b, with dx = X (db - dA x), X the inverse."""
     g, n = s.graph, len(a)
     a, b = s.numbers(a), s.numbers(b)
-    raw = s.matmul(_by_cofactors(s, a), b) if n <= 3 else _eliminate(s, a, b)
+    raw = s.matmul(_by_cofactors(s, a), b) if n <= _CLOSED else _eliminate(s, a, b)
     found = np.zeros(b.shape, dtype=np.int64)
 
     def rule(i: int, c: int) -> Callable[[], Partials]:
@@ -141,7 +141,7 @@ def _stacked(s: Scalars, a: Nodes, b: Nodes, function: Callable[[Nodes, Nodes], 
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a, b = (np.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b))
     parts = [function(x, y) for x, y in zip(a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]), strict=True)]
-    return np.stack(parts).reshape(*lead, *parts[0].shape)
+    return np.stack(parts).reshape((*lead, *parts[0].shape))
 
 
 def _solve(s: Scalars, a: Any, b: Any, left: bool = True) -> Nodes:
@@ -185,7 +185,7 @@ def _cholesky(s: Scalars, a: Any, *, upper: bool = False, check_errors: bool = F
         out = full(s, (n, n))
         for i in range(n):
             for j in range(i + 1):
-                rest = g.sub(int(m[i, j]), s.dot(out[i, :j], out[j, :j]))
+                rest = g.sub(int(m[i, j]), int(s.dot(out[i, :j], out[j, :j])))
                 out[i, j] = g.make("sqrt", rest) if i == j else g.div(rest, int(out[j, j]))
         return [out.T if upper else out]
 

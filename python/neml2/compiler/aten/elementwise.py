@@ -152,6 +152,16 @@ def _softplus(s: Scalars, x: Any, beta: Any = 1.0, threshold: Any = 20.0) -> Nod
     return s.where(s.map("lt", threshold, z), x, s.map(s.graph.div, log1p(s, s.map("exp", z)), beta))
 
 
+def _softplus_backward(s: Scalars, g: Any, x: Any, beta: Any, threshold: Any) -> Nodes:
+    z = s.map("mul", x, beta)
+    return s.where(s.map("lt", threshold, z), g, s.map("mul", g, _sigmoid(s, z)))
+
+
+def _silu_backward(s: Scalars, g: Any, x: Any) -> Nodes:
+    y = _sigmoid(s, x)
+    return s.map("mul", g, s.map("mul", y, s.map("add", s.map("mul", x, s.map("sub", 1.0, y)), 1.0)))
+
+
 def _log_add_exp(s: Scalars, a: Any, b: Any) -> Nodes:
     gap = s.map("neg", s.map("abs", s.map("sub", a, b)))
     return s.map("add", maximum(s, a, b), log1p(s, s.map("exp", gap)))
@@ -250,6 +260,7 @@ ELEMENTWISE: Table = {
     "tanh_backward": lambda s, g, y: s.map("mul", g, s.map("sub", 1.0, s.map("mul", y, y))),
     "sigmoid_backward": lambda s, g, y: s.map("mul", g, s.map("mul", y, s.map("sub", 1.0, y))),
     "threshold_backward": lambda s, g, x, threshold: s.where(s.map("le", x, threshold), 0.0, g),
+    "softplus_backward": _softplus_backward, "silu_backward": _silu_backward,
     "add": lambda s, a, b, alpha=None: s.map("add", a, scaled(s, b, alpha)),
     "sub": lambda s, a, b, alpha=None: s.map("sub", a, scaled(s, b, alpha)),
     "rsub": lambda s, a, b, alpha=None: s.map("sub", b, scaled(s, a, alpha)),

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from neml2.compiler.aten.scalars import Nodes, Scalars, Table, Unsupported
-from neml2.compiler.aten.shapes import written
+from neml2.compiler.aten.scalars import Nodes, Scalars, Table, Unsupported, full
+from neml2.compiler.aten.shapes import MOVING, written
 
 
 def _choose(s: Scalars, table: Any, places: Nodes) -> Nodes:
@@ -111,9 +111,9 @@ def _scatter(add: bool) -> Callable[..., Nodes]:
         region = tuple(slice(n) for n in rows.shape[1:])
         for place, source in zip(rows, sources, strict=True):
             for k in range(len(out)):
-                before = out[k][region]
+                before = out[(k, *region)]
                 after = s.map("add", before, source) if adding else source
-                out[k][region] = s.where(s.map("eq", place, float(k)), after, before)
+                out[(k, *region)] = s.where(s.map("eq", place, float(k)), after, before)
         return np.moveaxis(out, 0, dim)
 
     return handler
@@ -145,6 +145,17 @@ def _masked_select(s: Scalars, x: Any, mask: Any) -> Nodes:
     return x[s.constants(mask)]
 
 
+def _gathered_back(name: str) -> Callable[..., Nodes]:
+    """The gradient of an operation that only moves entries: each goes back to where it came from."""
+
+    def handler(s: Scalars, grad: Nodes, x: Any, *args: Any) -> Nodes:
+        shape = tuple(x) if isinstance(x, (tuple, list)) else np.shape(x)
+        origin = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
+        return _added(s, full(s, shape), MOVING[name](s, origin, *args), grad)
+
+    return handler
+
+
 INDEXING: Table = {
     "index": _index, "_unsafe_index": _index, "index_put": _index_put, "_index_put_impl": _index_put,
     "_unsafe_index_put": _index_put, "index_select": _index_select, "index_add": _index_write(True),
@@ -152,4 +163,5 @@ INDEXING: Table = {
     "gather": _gather, "scatter": _scatter(False), "scatter_add": _scatter(True),
     "take": lambda s, x, index: _index(s, s.nodes(x).reshape(-1), [index]),
     "masked_select": _masked_select,
+    **{f"{name}_backward": _gathered_back(name) for name in MOVING if "_pad" in name or name == "unfold"},
 }  # fmt: skip

@@ -21,7 +21,10 @@ MISSING: dict[str, str] = {
     "logcumsumexp": "use torch.logaddexp step by step", "histc": "use sums of conditions",
     "bucketize": "use a sum of conditions: (x[..., None] > edges).sum(-1)",
     "searchsorted": "use a sum of conditions: (x[..., None] > edges).sum(-1)",
-    "as_strided": "use reshape, transpose and slices", "complex": "compute with real and imaginary parts",
+    # torch's reverse mode of an assignment to a view; functionalised, it forgets where the view begins
+    "as_strided": "use reshape, transpose and slices; in what torch.func differentiates, join values (torch.stack) "
+                  "instead of assigning entries",
+    "complex": "compute with real and imaginary parts",
     "view_as_complex": "compute with real and imaginary parts", "view_as_real": "compute with real and imaginary parts",
     "fft_r2c": "multiply with the matrix of the transform", "fft_c2c": "multiply with the matrix of the transform",
     "convolution": "use sums of slices", "grid_sampler_2d": _INTERPOLATION, "upsample_linear1d": _INTERPOLATION,

@@ -154,6 +154,15 @@ def _softmax(s: Scalars, x: Any, dim: int, *_: Any) -> Nodes:
     return s.map(s.graph.div, powers, _sum(s, powers, [dim], True))
 
 
+def _softmax_backward(s: Scalars, grad: Any, y: Any, dim: int, *_: Any) -> Nodes:
+    mean = _sum(s, s.map("mul", grad, y), [dim], True)
+    return s.map("mul", y, s.map("sub", grad, mean))
+
+
+def _log_softmax_backward(s: Scalars, grad: Any, y: Any, dim: int, *_: Any) -> Nodes:
+    return s.map("sub", grad, s.map("mul", s.map("exp", y), _sum(s, grad, [dim], True)))
+
+
 REDUCTIONS: Table = {
     "sum": _sum, "mean": _mean, "prod": lambda s, x, dims=None, keepdim=False, **_: s.reduce("mul", x, dims, keepdim),
     "var": _var, "std": lambda s, *a, **k: root_of_squares(s, _var(s, *a, **k)),
@@ -168,5 +177,6 @@ REDUCTIONS: Table = {
     "cumsum": _running("add"), "cumprod": _running("mul"),
     "sort": sort, "argsort": lambda s, *a, **k: sort(s, *a, **k)[1], "topk": _topk, "median": _median,
     "logsumexp": _log_sum_exp, "_softmax": _softmax,
+    "_softmax_backward_data": _softmax_backward, "_log_softmax_backward_data": _log_softmax_backward,
     "_log_softmax": lambda s, x, dim, *_: s.map("sub", x, _log_sum_exp(s, x, [dim], True)),
 }  # fmt: skip

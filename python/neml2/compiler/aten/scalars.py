@@ -112,10 +112,10 @@ class Scalars:
             x = np.expand_dims(parts[0], axis) if keepdim else parts[0]
         return x
 
-    def dot(self, a: Iterable[int], b: Iterable[int]) -> int:
+    def dot(self, a: Iterable[int], b: Iterable[int]) -> Nodes:
         """The sum of products."""
         products = np.array([self.graph.mul(int(x), int(y)) for x, y in zip(a, b, strict=True)], dtype=np.int64)
-        return int(self.reduce("add", products, None, False))
+        return self.nodes(self.reduce("add", products, None, False))
 
     def matmul(self, a: Any, b: Any) -> Nodes:
         """numpy's matmul on nodes."""
@@ -133,7 +133,7 @@ class Scalars:
         x = self.nodes(x)
         lead, flat = x.shape[:-2], x.reshape(-1, *x.shape[-2:])
         found = list(zip(*(function(m) for m in flat), strict=True))
-        return [np.stack([np.asarray(p) for p in part]).reshape(*lead, *np.shape(part[0])) for part in found]
+        return [np.stack([np.asarray(p) for p in part]).reshape((*lead, *np.shape(part[0]))) for part in found]
 
 
 def scaled(s: Scalars, x: Any, alpha: Any) -> Any:
