@@ -234,7 +234,7 @@ def test_native_code_computes_the_same(everything, native, points):
 def test_aoti_kernels_compute_the_same(tmp_path):
     from neml2.compiler import inductor
 
-    names = ("erf", "atan2", "norm", "det", "inv", "solve", "sort of three", "eigvalsh of two", "amax, amin", "detached")
+    names = ("erf", "atan2", "norm", "solve", "sort of three", "detached")
     graph, stores, want, state = PointGraph(), [], [], []
     for name in names:
         function, *arguments = SMOOTH[name]
