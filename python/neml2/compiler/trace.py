@@ -144,7 +144,6 @@ _EXITS = {
     **dict.fromkeys(("tensor", "asarray"), _COPIES), "as_tensor": _COPIES,
 }  # fmt: skip
 _COPYING = ("clone", "detach", "detach_copy", "alias", "alias_copy")
-_WITHOUT_VALUES = ("empty", "_efficientzerotensor")
 _CONSTANT = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")  # of the shape alone
 _WRITTEN_OUT = 4  # rows of a determinant that is differentiated by torch
 _RANDOM = "draws random numbers, which a kernel would draw once: give them as an input"
@@ -220,10 +219,12 @@ class _Recording:
             raise self.refuse(f"torch.{name} {_OUTLIVES}", self.in_place or None)
         if name == "_linalg_check_errors":  # asks whether an example is singular
             return None
+        if name == "_efficientzerotensor":  # zeros without memory, which few operations know
+            return torch.zeros(*args, dtype=kwargs.get("dtype"))
         finite = [torch.nan_to_num(x) for x in args[:1]] if name == "_linalg_eigh" else args[:1]  # or it would raise
         result = target(*finite, *args[1:], **kwargs)
         moves = self._moves((args, kwargs)) and name not in _CONSTANT
-        if moves or name.removeprefix("new_").startswith(_WITHOUT_VALUES):
+        if moves or name.removeprefix("new_").startswith("empty"):
             self.moving.update(map(id, tensors(result)))
             kind = HOLD if self.holding and name in _COPYING else target
             self.trace.operations.append(Operation(kind, args, kwargs, result, here()))
@@ -317,11 +318,12 @@ def _shown(name: str) -> str:
 
 
 def _sizing(args: Any) -> Any:
-    """The operands that decide the shape of a result: of an index, its masks."""
+    """The operands that decide the shape of a result: of an index or a selection, the masks."""
     import torch
 
-    indexes = len(args) > 1 and isinstance(args[1], (tuple, list))
-    return [x for x in tensors(args[1]) if x.dtype in (torch.bool, torch.uint8)] if indexes else args
+    if len(args) > 1 and tensors(args[1]):
+        return [x for x in tensors(args[1]) if x.dtype in (torch.bool, torch.uint8)]
+    return args
 
 
 # ---- comparing -------------------------------------------------------------------------------------------------------

@@ -143,7 +143,9 @@ class NumericalFunction:
         raw = [v.data if hasattr(v, "sub_batch_ndim") else v for v in several]
         if len(raw) != len(self.output_names) or not all(isinstance(v, torch.Tensor) for v in raw):
             returned = ", ".join("None" if v is None else type(v).__name__ for v in several)
-            raise TypeError(f"{place}{self.name} returned ({returned}); expected tensors: {', '.join(self.output_names)}")
+            raise TypeError(
+                f"{place}{self.name} returned ({returned}); expected tensors: {', '.join(self.output_names)}"
+            )
         return raw
 
     # ---- derived functions -------------------------------------------------------------------------------------------

@@ -63,6 +63,9 @@ SMOOTH = {
         lambda a, b: torch.where(torch.logical_xor(a > 0, b > 1), a * b, a) + torch.where(torch.isfinite(a), a * a, b)
         + torch.nan_to_num(a), A, B),
     "whole-number casts": (lambda a: (2 * a).int() * a * a + a.bool() * a + (a > 0).double() * a, A),
+    "bounds": (
+        lambda a, b: torch.fmax(a, b) * torch.fmin(a, b) + a.clamp_min(0.2) * a.clamp_max(0.4) + torch.log2(b)
+        + torch.addcmul(a, a, b, value=3.0), A, B),
     # reductions
     "norm": (lambda a, m: a.norm() + torch.linalg.norm(m) + m.norm(dim=-1) + torch.linalg.vector_norm(a, 3), A, M),
     "norms 1 and inf": (
@@ -135,6 +138,11 @@ SMOOTH = {
 """name -> function and arguments."""
 
 VALUES = {
+    "signs": (lambda a: torch.where(torch.logical_not(a > 0) | torch.isinf(a), a, -a), A),
+    "aminmax": (lambda m: torch.stack(torch.aminmax(m, dim=0)) * m.argmin(0), M),
+    "take": (lambda m: m.take(torch.tensor([0, 4])) * m.masked_select(torch.tensor([True, False, True]))[:2], M),
+    "index_copy": (lambda m: m.index_copy(0, torch.tensor([1]), m[:1]).index_fill(1, torch.tensor([2]), 3.0), M),
+    "scattered diagonal": (lambda m: torch.diagonal_scatter(m, m[0]), M),
     "floor_divide": (lambda a, b: (a + 0.01) // b, A, B), "heaviside": (torch.heaviside, A, B),
     "argsort": (lambda a: torch.argsort(a).double(), A), "count_nonzero": (lambda a: torch.count_nonzero(a > 0) * a, A),
     "any, all": (lambda a: torch.where((a > 0).any() & ~(a > 0).all(), a, -a), A),
@@ -144,5 +152,6 @@ VALUES = {
 NESTED = ("erf", "atan2", "hypot", "expm1 and log1p", "inverse hyperbolic", "norm", "amax, amin", "max along an axis",
           "cumsum, cumprod", "sort", "trace", "det", "inv", "inv of five", "solve", "eigvalsh", "einsum",
           "indexing", "scatter", "shifts", "differences", "padding", "joins", "windows",
+          "activations",
           "logsumexp", "variance")  # fmt: skip
 """Those that a model differentiates by reverse mode, as Normality does."""

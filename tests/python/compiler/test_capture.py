@@ -161,7 +161,9 @@ def test_structural_zeros_are_zero_nodes():
 
 def test_an_operation_without_meaning_is_named():
     graph = PointGraph()
-    with pytest.raises(CaptureError, match=r"the law .*test_capture\.py:\d+ .*erfc is not supported: use 1 - torch.erf"):
+    with pytest.raises(
+        CaptureError, match=r"the law .*test_capture\.py:\d+ .*erfc is not supported: use 1 - torch.erf"
+    ):
         capture(graph, lambda x: [torch.erfc(x)], [X], [inputs(graph, 0, ())], "the law")
 
 

@@ -23,7 +23,9 @@ KEPT = torch.ones(3, dtype=F64)
 
 def captured(function):
     graph = PointGraph()
-    (nodes,) = capture(graph, lambda x: [function(x)], [torch.full((3,), 0.5, dtype=F64)], [inputs(graph, 0, (3,))], "law")
+    (nodes,) = capture(
+        graph, lambda x: [function(x)], [torch.full((3,), 0.5, dtype=F64)], [inputs(graph, 0, (3,))], "law"
+    )
     return graph, [int(n) for n in nodes.reshape(-1)]
 
 
@@ -125,7 +127,9 @@ def test_is_refused_with_file_and_line(name):
     function, why = REFUSED[name]
     Kept.last = None
     before = KEPT.clone()
-    with pytest.raises(CaptureError, match=rf"law cannot be captured .*test_capture_refusals\.py:\d+ `.*{why}") as error:
+    with pytest.raises(
+        CaptureError, match=rf"law cannot be captured .*test_capture_refusals\.py:\d+ `.*{why}"
+    ) as error:
         captured(function)
     KEPT.copy_(before)
     first = function.__code__.co_firstlineno if function.__module__ == __name__ else 0

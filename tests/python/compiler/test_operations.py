@@ -12,6 +12,7 @@ from neml2.compiler.capture import CaptureError, capture, inputs
 from neml2.compiler.differentiate import jacobian
 from neml2.compiler.native.interpret import evaluate
 from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.trace import HOLD
 
 
 class Captured:
@@ -76,9 +77,7 @@ def test_gradients_by_reverse_mode_are_captured_and_differentiated(name):
     np.testing.assert_allclose(it.at(it.nodes, [x]), gradient(x), rtol=1e-12, atol=1e-12)
     want = torch.func.jacrev(gradient)(x)
     scale = max(1.0, float(want.abs().max()))
-    np.testing.assert_allclose(
-        it.at(it.derivative(it.nodes), [x]), want.reshape(-1), rtol=1e-11, atol=1e-12 * scale
-    )
+    np.testing.assert_allclose(it.at(it.derivative(it.nodes), [x]), want.reshape(-1), rtol=1e-11, atol=1e-12 * scale)
 
 
 def test_assignment_in_what_is_differentiated_by_reverse_mode_is_refused():
@@ -87,6 +86,42 @@ def test_assignment_in_what_is_differentiated_by_reverse_mode_is_refused():
     f, x = flat(function, arguments)
     with pytest.raises(CaptureError, match=r"operations\.py.*torch\.as_strided.*is not supported.*torch\.stack"):
         Captured(torch.func.grad(lambda v: f(v).sum()), [x])
+
+
+def test_every_operation_of_the_tables_is_tried(monkeypatch):
+    import test_capture
+    import test_capture_reverse_mode
+
+    from neml2.compiler import aten
+
+    tried, original = set(VARIANTS), aten.call
+    monkeypatch.setattr(
+        aten, "call", lambda s, t, *a: (tried.add(aten._name(t).removesuffix("_copy")), original(s, t, *a))[1]
+    )
+    for function, *arguments in [*SMOOTH.values(), *VALUES.values(), *test_capture.FUNCTIONS.values()]:
+        Captured(function, arguments)
+    for name in NESTED:
+        f, x = flat(SMOOTH[name][0], SMOOTH[name][1:])
+        Captured(torch.func.grad(lambda v, f=f: (f(v) * f(v)).sum()), [x])
+    for function in test_capture_reverse_mode.FUNCTIONS.values():
+        Captured(torch.func.grad(function), [torch.tensor(0.37, dtype=F64)])
+    assert not set(aten.HANDLERS) - tried
+    assert all(name == HOLD or hasattr(torch.ops.aten, name) for name in aten.HANDLERS)
+
+
+VARIANTS = ("_index_put_impl", "_reshape_copy", "_unsafe_index", "_unsafe_index_put", "norm", "detach", "lift_fresh",
+            "empty", "empty_strided", "new_empty", "empty_like", "new_empty_strided", "argsort",
+            "linalg_lu_solve")  # fmt: skip
+"""Forms that torch chooses in other circumstances, and memory without values (test_capture_refusals)."""
+
+
+def test_the_documentation_lists_the_tables():
+    from pathlib import Path
+
+    from neml2.compiler import aten
+
+    page = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+    assert page.read_text().endswith(f"<!-- neml2.compiler.aten.listing() -->\n\n{aten.listing()}")
 
 
 # ---- where derivatives are delicate ----------------------------------------------------------------------------------
@@ -180,7 +215,8 @@ def test_functions_near_zero_keep_their_digits(x):
     import math
 
     it = Captured(
-        lambda a: torch.stack([torch.expm1(a), torch.log1p(a), torch.asinh(a), torch.atanh(a)]), [torch.ones((), dtype=F64)]
+        lambda a: torch.stack([torch.expm1(a), torch.log1p(a), torch.asinh(a), torch.atanh(a)]),
+        [torch.ones((), dtype=F64)],
     )
     want = [math.expm1(x), math.log1p(x), math.asinh(x), math.atanh(x)]
     np.testing.assert_allclose(it.at(it.nodes, [torch.tensor(x, dtype=F64)]), want, rtol=1e-15)

@@ -70,7 +70,15 @@ def test_and_by_the_compiler(kind):
         Builder(kind("law"), Request()).build()
 
 
-def test_the_unit_test_of_an_input_file_says_the_same(tmp_path, capsys):
+@pytest.fixture
+def usual_dtype():
+    """An input file sets the default."""
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
+
+
+def test_the_unit_test_of_an_input_file_says_the_same(tmp_path, capsys, usual_dtype):
     from neml2.cli import run
 
     (tmp_path / "my_law.py").write_text(
@@ -95,13 +103,13 @@ def test_the_unit_test_of_an_input_file_says_the_same(tmp_path, capsys):
 def test_functions_say_the_same():
     from neml2.native import NumericalFunction
 
-    line = None
-
     def nothing(x):
         x * 2
 
     line = nothing.__code__.co_firstlineno
-    with pytest.raises(TypeError, match=rf"test_model_results\.py:{line}: nothing returned \(None\); expected tensors: y"):
+    with pytest.raises(
+        TypeError, match=rf"test_model_results\.py:{line}: nothing returned \(None\); expected tensors: y"
+    ):
         NumericalFunction(nothing, inputs={"x": ()}, outputs=["y"])(1.0)
     with pytest.raises(TypeError, match=r"test_model_results\.py:\d+: .*returned \(Tensor\); expected tensors: y, z"):
         NumericalFunction(lambda x: x, inputs={"x": ()}, outputs=["y", "z"])(1.0)

@@ -27,10 +27,22 @@ KINDS = {
     "Linear algebra": ALGEBRA,
     "Shapes, slices, joins": MOVING,
     "Indexing": INDEXING,
-    "Constants": MAKING,
+    "Filled later": MAKING,
 }
 
 HANDLERS: dict[str, Handler] = {name: handler for table in KINDS.values() for name, handler in table.items()}
+
+
+def listing() -> str:
+    """The tables in Markdown: operations by kind, then what is missing with what comes nearest."""
+    lines: list[str] = []
+    for kind, table in KINDS.items():
+        names = sorted(n for n in table if not n.endswith(("_backward", "_backward_data")) and n not in ("hold",))
+        shown = sorted({n.removeprefix("_unsafe").strip("_").removeprefix("linalg_") for n in names})
+        lines += [f"**{kind}:** " + ", ".join(f"`{n}`" for n in shown) + "\n"]
+    lines += ["| not supported | instead |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {instead} |" for name, instead in sorted(MISSING.items()))]) + "\n"
+
 
 _IGNORED = ("_assert", "sym_constrain_range", "_assert_async")
 

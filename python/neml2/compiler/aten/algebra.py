@@ -123,9 +123,7 @@ def solution(s: Scalars, a: Nodes, b: Nodes) -> Nodes:
         def partials() -> Partials:
             x = inverse(s, a)
             moved = [(int(b[j, c]), int(x[i, j])) for j in range(n)]
-            turned = [
-                (int(a[j, k]), g.neg(g.mul(int(x[i, j]), int(found[k, c])))) for j in range(n) for k in range(n)
-            ]
+            turned = [(int(a[j, k]), g.neg(g.mul(int(x[i, j]), int(found[k, c])))) for j in range(n) for k in range(n)]
             return moved + turned
 
         return partials
@@ -315,15 +313,9 @@ def _added(s: Scalars, c: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1)
     return s.map("add", scaled(s, c, beta), scaled(s, s.matmul(a, b), alpha))
 
 
-def _distance(s: Scalars, a: Any, b: Any, p: float = 2.0, *_: Any) -> Nodes:
-    from neml2.compiler.aten.reductions import norm
-
-    return norm(s, s.map("sub", s.nodes(a)[..., :, None, :], s.nodes(b)[..., None, :, :]), p, [-1])
-
-
 ALGEBRA: Table = {
-    **dict.fromkeys(("mm", "bmm", "mv", "matmul", "dot", "vdot"), _product),
-    **dict.fromkeys(("addmm", "addmv", "baddbmm"), _added), "linalg_cross": _cross, "_cdist_forward": _distance,
+    **dict.fromkeys(("mm", "bmm", "mv", "dot"), _product),
+    **dict.fromkeys(("addmm", "addmv", "baddbmm"), _added), "linalg_cross": _cross,
     "trace": lambda s, a: s.reduce("add", np.diagonal(a), None, False),
     "_linalg_det": lambda s, a: (s.each(lambda m: [np.asarray(determinant(s, m))], a)[0], s.nodes(a), s.nodes(a)),
     "_linalg_slogdet": _slogdet,

@@ -245,12 +245,11 @@ def held(s: Scalars, x: Any, *_: Any, **__: Any) -> Nodes:
     return s.map(lambda n: n if g.is_truth(n) else g.hold(n), x, numbers=False)
 
 
-
 ELEMENTWISE: Table = {
     **{op: _same_op(op) for op in ("neg", "sqrt", "exp", "log", "abs", "sign", "sin", "cos", "tan", "asin", "acos",
                                    "atan", "sinh", "cosh", "tanh", "floor", "erf", "pow", "mul")},
-    "sgn": _same_op("sign"), "reciprocal": _same_op("recip"), "positive": lambda s, x: x,
-    "rsqrt": lambda s, x: s.map("recip", s.map("sqrt", x)), "square": lambda s, x: s.map("mul", x, x),
+    "sgn": _same_op("sign"), "reciprocal": _same_op("recip"),
+    "rsqrt": lambda s, x: s.map("recip", s.map("sqrt", x)),
     "log10": _times(0.43429448190325182765, "log"), "log2": _times(1.4426950408889634074, "log"), "log1p": log1p,
     "expm1": _expm1, "exp2": lambda s, x: s.map("pow", 2.0, x),
     "asinh": _asinh, "acosh": _acosh, "atanh": _atanh, "atan2": _atan2, "hypot": _hypot,
@@ -264,14 +263,14 @@ ELEMENTWISE: Table = {
     "add": lambda s, a, b, alpha=None: s.map("add", a, scaled(s, b, alpha)),
     "sub": lambda s, a, b, alpha=None: s.map("sub", a, scaled(s, b, alpha)),
     "rsub": lambda s, a, b, alpha=None: s.map("sub", b, scaled(s, a, alpha)),
-    "div": _divide, "true_divide": _divide, "floor_divide": lambda s, a, b: _divide(s, a, b, "floor"),
+    "div": _divide, "floor_divide": lambda s, a, b: _divide(s, a, b, "floor"),
     "remainder": _modulo("floor"), "fmod": _modulo("trunc"),
-    "ceil": _ceil, "trunc": trunc, "fix": trunc, "round": _round, "frac": lambda s, x: s.map("sub", x, trunc(s, x)),
+    "ceil": _ceil, "trunc": trunc, "round": _round, "frac": lambda s, x: s.map("sub", x, trunc(s, x)),
     "addcmul": lambda s, x, a, b, value=None: s.map("add", x, scaled(s, s.map("mul", a, b), value)),
     "addcdiv": lambda s, x, a, b, value=None: s.map("add", x, scaled(s, s.map(s.graph.div, a, b), value)),
     "lerp": _lerp, "copysign": _copysign,
     "maximum": maximum, "minimum": minimum, "fmax": maximum, "fmin": minimum,
-    "clamp": _clamp, "hardtanh": _clamp,
+    "clamp": _clamp,
     "clamp_min": lambda s, x, low: _clamp(s, x, low), "clamp_max": lambda s, x, high: _clamp(s, x, None, high),
     "heaviside": lambda s, x, at: s.where(s.map("eq", x, 0.0), at, s.map("lt", 0.0, x)),
     "lt": _compare("lt"), "le": _compare("le"), "gt": _compare("lt", swap=True), "ge": _compare("le", swap=True),
@@ -285,5 +284,5 @@ ELEMENTWISE: Table = {
     "where": lambda s, c, a, b: s.where(c, a, b), "masked_fill": lambda s, x, mask, value: s.where(mask, value, x),
     "_to_copy": cast,
     "hold": held, "detach": lambda s, x: x,
-    **dict.fromkeys(("clone", "alias", "contiguous", "lift_fresh"), lambda s, x, *_, **__: x),
+    **dict.fromkeys(("clone", "alias", "lift_fresh"), lambda s, x, *_, **__: x),
 }  # fmt: skip

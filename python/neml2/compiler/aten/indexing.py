@@ -163,5 +163,5 @@ INDEXING: Table = {
     "gather": _gather, "scatter": _scatter(False), "scatter_add": _scatter(True),
     "take": lambda s, x, index: _index(s, s.nodes(x).reshape(-1), [index]),
     "masked_select": _masked_select,
-    **{f"{name}_backward": _gathered_back(name) for name in MOVING if "_pad" in name or name == "unfold"},
+    **{f"{name}_backward": _gathered_back(name) for name in ("unfold", "reflection_pad1d", "replication_pad1d")},
 }  # fmt: skip

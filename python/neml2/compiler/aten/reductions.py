@@ -128,9 +128,7 @@ def sort(
     return np.moveaxis(np.array(values), 0, dim), np.moveaxis(np.array(places), 0, dim)
 
 
-def _topk(
-    s: Scalars, x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> tuple[Nodes, ...]:
+def _topk(s: Scalars, x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Nodes, ...]:
     return tuple(np.take(part, range(k), axis=dim) for part in sort(s, x, dim, largest))
 
 

@@ -62,7 +62,9 @@ class Scalars:
     def where(self, condition: Any, a: Any, b: Any) -> Nodes:
         """`a` where the condition holds, else `b`, entry by entry."""
         return self.map(
-            self.graph.where, *np.broadcast_arrays(self.truths(condition), self.numbers(a), self.numbers(b)), numbers=False
+            self.graph.where,
+            *np.broadcast_arrays(self.truths(condition), self.numbers(a), self.numbers(b)),
+            numbers=False,
         )
 
     def constants(self, x: Any) -> NDArray[Any] | None:
@@ -78,7 +80,9 @@ class Scalars:
         """A node with a derivative of its own; see PointGraph.hold."""
         return self.graph.hold(int(value), about, rule)
 
-    def ruled(self, value: Callable[[Nodes], Nodes], slope: Callable[[PointGraph, int], int], about: str, x: Any) -> Nodes:
+    def ruled(
+        self, value: Callable[[Nodes], Nodes], slope: Callable[[PointGraph, int], int], about: str, x: Any
+    ) -> Nodes:
         """A function of one number, entry by entry, whose derivative at a node is `slope` and not that of its parts."""
         g = self.graph
 

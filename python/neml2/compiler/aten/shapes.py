@@ -115,10 +115,6 @@ def _parts(s: Scalars, parts: Any) -> list[Nodes]:
     return [p for p in found if p.shape != (0,)] or found
 
 
-def _arange(s: Scalars, *bounds: Any, **_: Any) -> Nodes:
-    return s.nodes(np.arange(*map(float, bounds)))
-
-
 def _unwritten(s: Scalars, shape: Any, *_: Any, **__: Any) -> Nodes:
     return np.full([int(n) for n in shape], UNWRITTEN, dtype=np.int64)
 
@@ -130,29 +126,20 @@ def _view_dtype(s: Scalars, x: Nodes, shape: Any) -> Nodes:
 
 
 MAKING: Table = {
-    "full": lambda s, shape, value, **_: full(s, shape, value), "zeros": lambda s, shape, **_: full(s, shape),
-    "ones": lambda s, shape, **_: full(s, shape, 1.0), "scalar_tensor": lambda s, value, **_: full(s, (), value),
-    "full_like": lambda s, x, value, **_: full(s, x.shape, value),
-    "zeros_like": lambda s, x, **_: full(s, x.shape), "ones_like": lambda s, x, **_: full(s, x.shape, 1.0),
-    "new_zeros": lambda s, x, shape, **_: full(s, shape), "new_ones": lambda s, x, shape, **_: full(s, shape, 1.0),
-    "new_full": lambda s, x, shape, value, **_: full(s, shape, value),
     "fill": lambda s, x, value: np.broadcast_to(s.nodes(value), x.shape),
-    "zero": lambda s, x: full(s, x.shape),
     "copy": lambda s, x, source, *_: np.broadcast_to(s.nodes(source), x.shape),
-    "eye": lambda s, n, m=None, **_: s.nodes(np.eye(n, m)), "arange": _arange,
     "empty": _unwritten, "empty_strided": _unwritten, "empty_like": lambda s, x, **_: _unwritten(s, x.shape),
     "new_empty": lambda s, x, shape, **_: _unwritten(s, shape),
     "new_empty_strided": lambda s, x, shape, *_, **__: _unwritten(s, shape),
-    "_efficientzerotensor": lambda s, shape, **_: full(s, shape),
 }  # fmt: skip
+"""What depends on no input is computed by torch; here is what is written later."""
 
 MOVING: Table = {
-    **dict.fromkeys(("view", "reshape", "_unsafe_view", "_reshape_copy"), _view_dtype),
-    "expand": _expand, "broadcast_to": _expand, "repeat": lambda s, x, repeats: np.tile(x, repeats),
+    **dict.fromkeys(("view", "_unsafe_view", "_reshape_copy"), _view_dtype),
+    "expand": _expand, "repeat": lambda s, x, repeats: np.tile(x, repeats),
     "unsqueeze": lambda s, x, dim: np.expand_dims(x, dim), "squeeze": _squeeze,
     "permute": lambda s, x, dims: np.transpose(x, dims),
     "transpose": lambda s, x, a, b: np.swapaxes(x, a, b) if x.ndim else x, "t": lambda s, x: x.T,
-    "movedim": lambda s, x, a, b: np.moveaxis(x, a, b),
     "flip": lambda s, x, dims: np.flip(x, dims), "roll": _roll, "unfold": _unfold,
     "select": lambda s, x, dim, index: np.asarray(np.take(x, index, axis=dim)), "slice": _slice,
     "diagonal": lambda s, x, offset=0, dim1=0, dim2=1: np.diagonal(x, offset, dim1, dim2),
@@ -163,8 +150,7 @@ MOVING: Table = {
     "cat": lambda s, parts, dim=0: np.concatenate(_parts(s, parts), axis=dim),
     "stack": lambda s, parts, dim=0: np.stack([s.nodes(p) for p in parts], axis=dim),
     "constant_pad_nd": _pad,
-    **{f"{torch_mode}_pad{k}d": _repeating_pad(mode) for k in (1, 2, 3)
-       for torch_mode, mode in (("reflection", "reflect"), ("replication", "edge"))},
+    "reflection_pad1d": _repeating_pad("reflect"), "replication_pad1d": _repeating_pad("edge"),
     "select_backward": lambda s, part, shape, dim, index: _embed(s, shape, lambda x: _at(x, dim, index), part),
     "slice_backward": lambda s, part, shape, dim, start, end, step: _embed(
         s, shape, lambda x: _range(x, dim, start, end, step), part),
