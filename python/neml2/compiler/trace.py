@@ -137,7 +137,8 @@ _READS = "what leaves torch is lost to the kernel, which is made once, for all v
 _BRANCHES = f"{_FIXED}; use torch.where instead of a branch"
 _COPIES = f"it copies values, and {_FIXED}; use torch.stack, x.clone(), or x.detach() where no derivative is wanted"
 _EXITS = {
-    **dict.fromkeys(("numpy", "tolist", "item", "__float__", "__int__", "__index__", "__complex__", "__array__"), _READS),
+    **dict.fromkeys(("numpy", "tolist", "item", "__float__", "__int__", "__index__", "__complex__", "__array__"),
+                    _READS),
     **dict.fromkeys(("data_ptr", "const_data_ptr", "mutable_data_ptr", "untyped_storage", "storage", "_typed_storage",
                      "__dlpack__", "to_dlpack", "__reduce_ex__", "__deepcopy__"), _READS),
     **dict.fromkeys(("__bool__", "__contains__", "equal", "allclose", "is_nonzero", "nonzero", "unique"), _BRANCHES),

@@ -56,7 +56,9 @@ SMOOTH = {
     "whole numbers": (
         lambda a: a * (torch.ceil(a) + torch.trunc(a) + torch.round(3 * a)) + torch.frac(a) + torch.floor(2 * a), A),
     "remainders": (lambda a: torch.remainder(a, 0.7) * a + torch.fmod(a, 0.7) * a, A),
-    "divisions": (lambda a, b: a * torch.div(a, b + 0.01, rounding_mode="floor") + torch.div(a + 0.01, b / 3, rounding_mode="trunc"), A, B),
+    "divisions": (
+        lambda a, b: a * torch.div(a, b + 0.01, rounding_mode="floor")
+        + torch.div(a + 0.01, b / 3, rounding_mode="trunc"), A, B),
     "lerp": (lambda a, b: torch.lerp(a, b, 0.3) + torch.lerp(a, b, b) + torch.addcdiv(a, a, b, value=2.0), A, B),
     "angles": (lambda a: torch.deg2rad(a) + torch.rad2deg(a) + torch.copysign(a, -a), A),
     "conditions": (
@@ -119,8 +121,8 @@ SMOOTH = {
         + torch.zeros(3, dtype=F64).index_put((torch.tensor([0, 0]),), a[:2] ** 2, accumulate=True)
         + torch.zeros(3, dtype=F64).scatter(0, torch.tensor([1, 2]), a[:2]), A),
     "computed places": (lambda a, m: m[torch.clamp(a[1:3] + 1, 0, 2).long()] * a[:3], A, M),
-    "shifts": (lambda a: torch.roll(a, 1) - torch.roll(a, -2, 0) * a + torch.roll(a.reshape(2, 3), (1, 2), (0, 1)).sum(),
-               A),
+    "shifts": (lambda a: torch.roll(a, 1) - torch.roll(a, -2, 0) * a
+               + torch.roll(a.reshape(2, 3), (1, 2), (0, 1)).sum(), A),
     "differences": (lambda m: torch.diff(m, dim=0) * torch.diff(m, dim=-1, append=m[:, :1])[:2], M),
     "padding": (
         lambda a: torch.nn.functional.pad(a, (1, 2)) * torch.nn.functional.pad(a[None], (2, 1), mode="replicate")[0]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Linear algebra of small matrices.
 
-One list of scalar operations serves all values, so rows are exchanged by selection, not by branches. Inverses, solutions and eigenvalues have derivatives of their own (`hold`), in
-terms of themselves: exact to any order, without a trace of how they were found.
+One list of scalar operations serves all values, so rows are exchanged by selection, not by branches. Inverses,
+solutions and eigenvalues have derivatives of their own (`hold`), in terms of themselves: exact to any order, without a
+trace of how they were found.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def inverse(s: Scalars, a: Nodes) -> Nodes:
 
     def rule(i: int, j: int) -> Callable[[], Partials]:
         return lambda: [
-            (int(a[k, l]), g.neg(g.mul(int(found[i, k]), int(found[l, j])))) for k in range(n) for l in range(n)
+            (int(a[k, m]), g.neg(g.mul(int(found[i, k]), int(found[m, j])))) for k in range(n) for m in range(n)
         ]
 
     for i, j in np.ndindex(n, n):
@@ -246,10 +247,10 @@ def eigenvalues(s: Scalars, a: Nodes) -> tuple[Nodes, Nodes]:
         def partials() -> Partials:
             weights = [_inverse_gap(s, int(w[j]), int(w[m])) for m in range(n)]
             found = []
-            for k, l in pairs:
+            for k, c in pairs:
                 terms = [g.mul(g.mul(weights[m], int(v[i, m])), int(v[k, m])) for m in range(n) if m != j]
                 total = int(s.reduce("add", np.array(terms, dtype=np.int64), None, False))
-                found.append((int(a[k, l]), g.mul(total, int(v[l, j]))))
+                found.append((int(a[k, c]), g.mul(total, int(v[c, j]))))
             return found
 
         return partials

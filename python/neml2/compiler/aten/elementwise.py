@@ -157,11 +157,6 @@ def _softplus_backward(s: Scalars, g: Any, x: Any, beta: Any, threshold: Any) ->
     return s.where(s.map("lt", threshold, z), g, s.map("mul", g, _sigmoid(s, z)))
 
 
-def _silu_backward(s: Scalars, g: Any, x: Any) -> Nodes:
-    y = _sigmoid(s, x)
-    return s.map("mul", g, s.map("mul", y, s.map("add", s.map("mul", x, s.map("sub", 1.0, y)), 1.0)))
-
-
 def _log_add_exp(s: Scalars, a: Any, b: Any) -> Nodes:
     gap = s.map("neg", s.map("abs", s.map("sub", a, b)))
     return s.map("add", maximum(s, a, b), log1p(s, s.map("exp", gap)))
@@ -259,7 +254,7 @@ ELEMENTWISE: Table = {
     "tanh_backward": lambda s, g, y: s.map("mul", g, s.map("sub", 1.0, s.map("mul", y, y))),
     "sigmoid_backward": lambda s, g, y: s.map("mul", g, s.map("mul", y, s.map("sub", 1.0, y))),
     "threshold_backward": lambda s, g, x, threshold: s.where(s.map("le", x, threshold), 0.0, g),
-    "softplus_backward": _softplus_backward, "silu_backward": _silu_backward,
+    "softplus_backward": _softplus_backward,
     "add": lambda s, a, b, alpha=None: s.map("add", a, scaled(s, b, alpha)),
     "sub": lambda s, a, b, alpha=None: s.map("sub", a, scaled(s, b, alpha)),
     "rsub": lambda s, a, b, alpha=None: s.map("sub", b, scaled(s, a, alpha)),
@@ -277,7 +272,7 @@ ELEMENTWISE: Table = {
     "eq": _compare("eq"), "ne": _compare("eq", negate=True),
     "isnan": lambda s, x: s.map("not", s.map("eq", x, x), numbers=False),
     "isinf": lambda s, x: s.map("eq", s.map("abs", x), math.inf),
-    "isfinite": lambda s, x: s.map("le", s.map("abs", x), _LARGEST), "nan_to_num": _nan_to_num,
+    "nan_to_num": _nan_to_num,
     "logical_and": _logical("and"), "logical_or": _logical("or"), "logical_not": _logical("not"),
     "logical_xor": lambda s, a, b: s.map("not", s.map("eq", s.truths(a), s.truths(b)), numbers=False),
     "bitwise_and": _bitwise("and"), "bitwise_or": _bitwise("or"), "bitwise_not": _bitwise("not"),
