@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from ..errors import MissingInput, listing, suggestion
+from ..errors import MissingInput, listing, place_of, suggestion
 from ..hit.object import Configured
 from ..hit.options import read_values, take_values
 from ..types import TensorWrapper
@@ -151,10 +151,25 @@ class Model(torch.nn.Module, Configured):
                 arguments += declaration.arguments([self._parameter(slot, state) for slot in slots])
         except KeyError as error:
             raise MissingInput(f"{self!r} needs the input {error}; given are: {listing(state)}") from None
-        values = self.forward(*arguments)
-        if not isinstance(values, tuple):
-            values = (values,)
-        return dict(zip(self.output_spec, values, strict=True))
+        return self._results(self.forward(*arguments))
+
+    def _results(self, found: Any) -> dict[str, TensorWrapper]:
+        """What `forward` returned, by the names of the outputs. Raises TypeError where it is something else."""
+        values = found if isinstance(found, tuple) else (found,)
+        expected = self.output_spec
+        if len(values) == len(expected) and all(map(isinstance, values, expected.values())):
+            return dict(zip(expected, values, strict=True))
+        returned = ", ".join("None" if v is None else type(v).__name__ for v in values)
+        wanted = ", ".join(f"{name}: {type_.__name__}" for name, type_ in expected.items())
+        hint = ""
+        if any(isinstance(v, torch.Tensor) for v in values):
+            hint = f"; wrap a tensor in its type: {next(iter(expected.values())).__name__}(x)"
+        elif isinstance(found, list):
+            hint = "; return a tuple"
+        elif found is None:
+            hint = "; is there a return?"
+        place = place_of(type(self).forward)
+        raise TypeError(f"{place}forward of {self!r} returned ({returned}), expected ({wanted}){hint}")
 
     def _parameter(self, slot: Stored | Promoted, state: Mapping[str, TensorWrapper]) -> Any:
         if isinstance(slot, Promoted):

@@ -12,7 +12,7 @@ import numpy as np
 
 from neml2.compiler.native.host import Library, Report
 from neml2.compiler.native.program import Argument, Assign, Program, assemble
-from neml2.errors import suggestion
+from neml2.errors import place_of, suggestion
 from neml2.native import arrays
 from neml2.native.arrays import Array, Shape
 
@@ -133,15 +133,19 @@ class NumericalFunction:
 
         values = [self._types[n](d) if n in self._types else d for n, d in zip(self.inputs, data, strict=True)]
         found = self.fn(*values)
+        place = place_of(self.fn)
         if isinstance(found, Mapping):
             if set(found) != set(self.output_names):
-                raise ValueError(f"{self.name} returned {', '.join(found)}; expected {', '.join(self.output_names)}")
+                expected = ", ".join(self.output_names)
+                raise ValueError(f"{place}{self.name} returned {', '.join(map(str, found))}; expected {expected}")
             found = [found[n] for n in self.output_names]
         several = found if isinstance(found, (tuple, list)) else [found]
         raw = [v.data if hasattr(v, "sub_batch_ndim") else v for v in several]
         if len(raw) != len(self.output_names) or not all(isinstance(v, torch.Tensor) for v in raw):
-            returned = ", ".join(type(v).__name__ for v in several)
-            raise TypeError(f"{self.name} returned ({returned}); expected tensors: {', '.join(self.output_names)}")
+            returned = ", ".join("None" if v is None else type(v).__name__ for v in several)
+            raise TypeError(
+                f"{place}{self.name} returned ({returned}); expected tensors: {', '.join(self.output_names)}"
+            )
         return raw
 
     # ---- derived functions -------------------------------------------------------------------------------------------
