@@ -211,7 +211,7 @@ def test_options_do_what_they_say(outcome, route, case):
         if name is None:
             assert agree(outcome(route, solver, **others), exact, 1e-8)
         return
-    assert agree(found, reference(**usual, **({name: value} if name else {})), 1e-7)
+    assert agree(found, reference(**usual | ({name: value} if name else {})), 1e-7)
     assert agree(found, reference(**usual), 1e-5) == (name is None), "the option does nothing, or something"
 
 
@@ -265,8 +265,9 @@ def test_what_a_stub_refuses(compiled, tmp_path, option, value, words):
     changed.write_text("\n".join(lines))
     with pytest.raises(FatalError, match=f"{changed.name}:{line}.*{words}"):
         Model.from_stub(changed, "model")
-    with pytest.raises(InputError, match=f"{changed.name}:"):
-        neml2.load_input(changed).get_model("model")
+    if not value.startswith("0x"):  # a number to Python
+        with pytest.raises(InputError, match=f"{changed.name}:"):
+            neml2.load_input(changed).get_model("model")
 
 
 def test_a_misspelt_solver_in_a_stub(compiled, tmp_path):
