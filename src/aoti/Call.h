@@ -55,6 +55,17 @@ public:
 
   const Shape & batch() const { return _batch; }
 
+  /// An argument and what it stands for.
+  struct Given
+  {
+    const Slot * slot;
+    const at::Tensor * tensor;
+    const char * kind;
+  };
+
+  /// Inputs, then parameters.
+  at::ArrayRef<Given> given() const { return _given; }
+
   /// Whether input or parameter i has batch axes.
   bool batched(std::size_t i) const
   {
@@ -92,13 +103,6 @@ public:
   Job job;
 
 private:
-  struct Given
-  {
-    const Slot * slot;
-    const at::Tensor * tensor;
-    const char * kind;
-  };
-
   void broadcast(const Given & given);
   [[noreturn]] void fail_to_broadcast() const;
   [[noreturn]] void fail_names(const ValueMap & inputs) const;

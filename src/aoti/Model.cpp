@@ -13,19 +13,6 @@ namespace neml2::aoti
 namespace
 {
 
-std::unique_ptr<Model::Implementation> load(const std::filesystem::path & metadata,
-                                            const SolverOptions & solvers)
-{
-  try
-  {
-    return std::make_unique<Model::Implementation>(metadata, solvers);
-  }
-  catch (const c10::Error & error)
-  {
-    throw FatalError(error.what_without_backtrace());
-  }
-}
-
 /// Part of a list of operands: the next `count`.
 std::span<const Operand> take(std::span<const Operand> & operands, std::int64_t count)
 {
@@ -37,9 +24,11 @@ std::span<const Operand> take(std::span<const Operand> & operands, std::int64_t 
 } // namespace
 
 Model::Model(const std::filesystem::path & metadata, const SolverOptions & solvers)
-    : _impl(load(metadata, solvers))
+    : Model(Implementation::load(metadata, SolverOverrides(solvers)))
 {
 }
+
+Model::Model(std::unique_ptr<Implementation> implementation) : _impl(std::move(implementation)) {}
 
 Model::~Model() = default;
 

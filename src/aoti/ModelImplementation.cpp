@@ -13,46 +13,7 @@ namespace neml2::aoti
 namespace
 {
 
-/// Replaces solver options of the package, keeping the type that each has there.
-void override_solvers(Metadata & metadata, const SolverOptions & solvers)
-{
-  for (auto & segment : metadata.segments)
-  {
-    auto * implicit = std::get_if<ImplicitInfo>(&segment);
-    if (!implicit || !implicit->solver.contains("block"))
-      continue;
-    const auto * block = std::get_if<std::string>(&implicit->solver.at("block"));
-    if (!block || !solvers.contains(*block))
-      continue;
-    for (const auto & [name, text] : solvers.at(*block))
-    {
-      const auto option = implicit->solver.find(name);
-      if (option == implicit->solver.end() || name == "type")
-        continue;
-      try
-      {
-        std::size_t used = text.size();
-        if (std::holds_alternative<double>(option->second))
-          option->second = std::stod(text, &used);
-        else if (std::holds_alternative<std::int64_t>(option->second))
-          option->second = static_cast<std::int64_t>(std::stoll(text, &used));
-        else if (std::holds_alternative<bool>(option->second))
-          option->second = text == "true" || text == "1";
-        else
-          option->second = text;
-        if (used != text.size())
-          throw std::invalid_argument(text);
-      }
-      catch (const std::logic_error &)
-      {
-        throw FatalError("the option '" + name + "' of the solver '" + *block + "' is '" + text +
-                         "', expected a number");
-      }
-    }
-  }
-}
-
-Metadata read_metadata(const std::filesystem::path & path, const SolverOptions & solvers)
+Metadata read_metadata(const std::filesystem::path & path, const SolverOverrides & solvers)
 {
   auto metadata = Metadata::read(path);
   override_solvers(metadata, solvers);
@@ -61,7 +22,20 @@ Metadata read_metadata(const std::filesystem::path & path, const SolverOptions &
 
 } // namespace
 
-Model::Implementation::Implementation(const std::filesystem::path & path, const SolverOptions & solvers)
+std::unique_ptr<Model::Implementation> Model::Implementation::load(const std::filesystem::path & path,
+                                                                   const SolverOverrides & solvers)
+{
+  try
+  {
+    return std::make_unique<Implementation>(path, solvers);
+  }
+  catch (const c10::Error & error)
+  {
+    throw FatalError(error.what_without_backtrace());
+  }
+}
+
+Model::Implementation::Implementation(const std::filesystem::path & path, const SolverOverrides & solvers)
     : engine(read_metadata(path, solvers))
 {
   signature.dtype = metadata().dtype;
@@ -280,6 +254,11 @@ void Model::Implementation::run(Call & call) const
   {
     engine.run(call.job);
     call.finish();
+  }
+  catch (const ConvergenceError & error)
+  {
+    report_failed(error.points(), call.job.points,
+                  [&](const FailedPoint & point) { return cause_of(call, point); });
   }
   catch (const c10::Error & error)
   {

@@ -3,6 +3,7 @@
 
 #include "aoti/Call.h"
 #include "aoti/Engine.h"
+#include "aoti/NewtonOptions.h"
 #include "neml2/aoti/Model.h"
 
 #include <functional>
@@ -17,7 +18,11 @@ namespace neml2::aoti
 class Model::Implementation
 {
 public:
-  Implementation(const std::filesystem::path & path, const SolverOptions & solvers);
+  Implementation(const std::filesystem::path & path, const SolverOverrides & solvers);
+
+  /// Throws FatalError.
+  static std::unique_ptr<Implementation> load(const std::filesystem::path & path,
+                                              const SolverOverrides & solvers);
 
   const Metadata & metadata() const { return engine.metadata(); }
 
@@ -43,6 +48,7 @@ public:
   std::int64_t block_size(std::size_t pair) const;
   std::vector<std::int64_t> block_sizes() const;
 
+  /// Throws FatalError, or ConvergenceError with the points that failed.
   void run(Call & call) const;
 
   Engine engine;
@@ -63,6 +69,8 @@ private:
   void collect_pairs();
   std::vector<PairUse> uses(const Call & call, const std::vector<char> & wanted) const;
   PlanSource plan_source() const;
+  std::string cause_of(const Call & call, const FailedPoint & point) const;
+  std::string equal_inputs(const ValueMap & inputs, const std::vector<StoredParameter> & fixed) const;
 
   std::vector<std::vector<Operand>> _output_sources; ///< places of each output in the state
   std::vector<std::size_t> _pair_inputs, _pair_outputs;

@@ -3,7 +3,9 @@
 
 #include "aoti/NearMatch.h"
 #include "neml2/aoti/exceptions.h"
+#include "neml2/solvers/OptionTable.h"
 
+#include <algorithm>
 #include <nmhit/nmhit.h>
 #include <system_error>
 #include <vector>
@@ -41,17 +43,55 @@ const nmhit::Node & find_model(const nmhit::Node & root, const fs::path & path, 
                    did_you_mean(name, known) + " (there are: " + quoted_list(known) + ")");
 }
 
-SolverOptions read_solvers(const nmhit::Node & root)
+/// Whether a field outside of [Solvers] names the block.
+bool is_used(const nmhit::Node & node, const std::string & name)
 {
-  SolverOptions solvers;
+  for (const auto * field : node.children(nmhit::NodeType::Field))
+    if (field->param<std::string>() == name)
+      return true;
+  for (const auto * section : node.children(nmhit::NodeType::Section))
+    if (section->path() != "Solvers" && is_used(*section, name))
+      return true;
+  return false;
+}
+
+/// A linear solver was chosen when the model was compiled; what is left is that its block exists.
+void check_linear_solver(const nmhit::Node & field, const std::vector<std::string> & blocks)
+{
+  const auto name = field.param<std::string>();
+  if (std::find(blocks.begin(), blocks.end(), name) == blocks.end())
+    throw FatalError(field.file_location() + ": block [Solvers] has no solver '" + name + "'" +
+                     did_you_mean(name, blocks) + " (there are: " + quoted_list(blocks) + ")");
+}
+
+SolverOverrides read_solvers(const nmhit::Node & root)
+{
+  SolverOverrides solvers;
+  std::vector<std::string> names;
+  std::vector<const nmhit::Node *> linear;
   for (const auto * section : root.children(nmhit::NodeType::Section))
   {
     if (section->path() != "Solvers")
       continue;
     for (const auto * solver : section->children(nmhit::NodeType::Section))
+    {
+      const auto name = solver->path();
+      names.push_back(name);
+      auto & block = solvers.blocks[name];
+      block.place = solver->file_location() + ": ";
       for (const auto * field : solver->children(nmhit::NodeType::Field))
-        solvers[solver->path()][field->path()] = field->param<std::string>();
+        if (field->path() == "linear_solver")
+          linear.push_back(field);
+        else
+          block.options[field->path()] = {field->param<std::string>(), field->file_location() + ": "};
+      const auto type = block.options.find("type");
+      const bool newton = type != block.options.end() && !solvers::options_of(type->second.text).empty();
+      using enum SolverOverrides::Use;
+      block.use = newton && !is_used(root, name) ? nowhere : elsewhere;
+    }
   }
+  for (const auto * field : linear)
+    check_linear_solver(*field, names);
   return solvers;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "neml2/aoti/Model.h"
+#include "aoti/NewtonOptions.h"
 
 #include <filesystem>
 #include <string>
@@ -13,7 +13,7 @@ namespace neml2::aoti
 struct Stub
 {
   std::filesystem::path artifact_path; ///< folder with one folder for each device
-  SolverOptions solvers;
+  SolverOverrides solvers;
 
   /// Reads block [Models]/<name>. Throws FatalError with file, line and block.
   static Stub read(const std::filesystem::path & path, const std::string & name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "neml2/aoti/load_model.h"
 
+#include "aoti/ModelImplementation.h"
 #include "aoti/Stub.h"
 #include "neml2/aoti/exceptions.h"
 
@@ -13,7 +14,8 @@ ModelHandle load_model(const std::filesystem::path & stub, const std::string & n
   if (scheduler)
     throw FatalError("this version of neml2 has no schedulers: load the model without one");
   const auto contents = Stub::read(stub, name);
-  return ModelHandle(std::make_shared<Model>(contents.metadata(stub, name, device), contents.solvers));
+  return ModelHandle(std::make_shared<Model>(
+      Model::Implementation::load(contents.metadata(stub, name, device), contents.solvers)));
 }
 
 } // namespace neml2::aoti

@@ -52,9 +52,10 @@ nb::object make(PyObject * type, const aoti::Exception & error)
 nb::object make(const aoti::ConvergenceError & error)
 {
   auto instance = make(classes().convergence, error);
+  const auto failed_point = nb::module_::import_("neml2.failures").attr("FailedPoint");
   nb::list points;
   for (const auto & point : error.points())
-    points.append(nb::make_tuple(point.index, point.iterations, point.residual));
+    points.append(failed_point(point.index, point.iterations, point.residual, aoti::to_text(point.reason)));
   instance.attr("points") = points;
   return instance;
 }
@@ -117,8 +118,8 @@ void bind_exceptions(nb::module_ & m)
       "example with a smaller time step.");
   all.convergence =
       make_class(m, "ConvergenceError", all.base, true,
-                 "Some material points did not converge. `points` lists them as (index in the flattened "
-                 "batch, iterations, residual).");
+                 "Some material points did not converge. `points` lists them as neml2.failures.FailedPoint: "
+                 "(index in the flattened batch, iterations, residual), and the reason.");
   all.fatal = make_class(m, "FatalError", all.base, false, "A call or a package that cannot work as it is.");
   all.aggregate = make_class(m, "AggregateError", all.base, false,
                              "Several parts of one dispatched call failed; `errors` lists them.");

@@ -4,15 +4,20 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/variant.h>
 #include <torch/csrc/autograd/python_variable.h>
 
+#include "neml2/aoti/exceptions.h"
 #include "neml2/solvers/LUKernels.h"
 #include "neml2/solvers/Newton.h"
+#include "neml2/solvers/OptionTable.h"
 #include "neml2/solvers/Substepping.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -311,26 +316,54 @@ nb::dict outcome_of(const NewtonResult & result)
   return outcome;
 }
 
-NewtonOptions options_from(nb::dict given)
+std::optional<OptionValue> value_of(nb::handle value)
 {
-  NewtonOptions options;
-  options.abs_tol = nb::cast<double>(given["abs_tol"]);
-  options.rel_tol = nb::cast<double>(given["rel_tol"]);
-  options.max_its = nb::cast<int>(given["max_its"]);
-  options.final_update = true;
-  if (given.contains("update_tol"))
-    options.update_tol = nb::cast<double>(given["update_tol"]);
-  if (given.contains("linesearch_type"))
+  std::int64_t integer = 0;
+  if (nb::isinstance<nb::int_>(value) && nb::try_cast(value, integer))
+    return integer;
+  if (nb::isinstance<nb::float_>(value) || nb::isinstance<nb::int_>(value))
+    return nb::cast<double>(value);
+  if (nb::isinstance<nb::str>(value))
+    return nb::cast<std::string>(value);
+  return std::nullopt;
+}
+
+/// What the option `name` of a type of solver has to be; None where `value` is that.
+nb::object refusal(const std::string & type, const std::string & name, nb::handle value)
+{
+  const auto * option = find_option(type, name);
+  if (!option)
+    throw nb::key_error(name.c_str());
+  const auto given = value_of(value);
+  return given && option->accept(*given) ? nb::none() : nb::cast(option->expected());
+}
+
+NewtonOptions options_from(nb::dict given, bool substepping)
+{
+  const auto type = given.contains("type") ? nb::cast<std::string>(given["type"]) : std::string("Newton");
+  std::map<std::string, OptionValue> values;
+  for (const auto [key, value] : given)
   {
-    LineSearchOptions search;
-    search.type = nb::cast<std::string>(given["linesearch_type"]) == "STRONG_WOLFE"
-                      ? LineSearchType::strong_wolfe
-                      : LineSearchType::backtracking;
-    search.max_iterations = nb::cast<int>(given["max_linesearch_iterations"]);
-    search.cutback = nb::cast<double>(given["linesearch_cutback"]);
-    search.stopping_criteria = nb::cast<double>(given["linesearch_stopping_criteria"]);
-    options.line_search = search;
+    const auto name = nb::cast<std::string>(key);
+    if (name == "type")
+      continue;
+    const auto * option = find_option(type, name);
+    const auto known = option ? value_of(value) : std::nullopt;
+    const auto accepted = known ? option->accept(*known) : std::nullopt;
+    if (!accepted)
+      throw std::invalid_argument("option '" + name + "' of " + type +
+                                  (option ? ": expected " + option->expected() : " is unknown"));
+    values[name] = *accepted;
   }
+  return newton_options(type, values, substepping);
+}
+
+/// The options of a type of solver: (name, initial value) each.
+nb::list option_list(const std::string & type)
+{
+  nb::list options;
+  for (const auto & option : options_of(type))
+    options.append(nb::make_tuple(std::string(option.name), option.initial));
   return options;
 }
 
@@ -344,11 +377,11 @@ nb::tuple newton(nb::object guess, nb::object linearize, nb::object residual, nb
   CallbackSystem system(u, std::move(linearize), std::move(residual), std::move(begin), std::move(commit));
   if (max_substepping_level <= 0)
   {
-    Newton solver(options_from(options));
+    Newton solver(options_from(options, false));
     const NewtonResult & result = solver.solve(system);
     return nb::make_tuple(to_python(system.iterates()), outcome_of(result));
   }
-  Substepping solver(options_from(options), max_substepping_level);
+  Substepping solver(options_from(options, true), max_substepping_level);
   nb::dict outcome = outcome_of(solver.solve(system));
   outcome["substeps"] = as_tensor(solver.substeps(), at::kLong);
   return nb::make_tuple(to_python(system.iterates()), outcome);
@@ -363,12 +396,19 @@ void bind_newton(nb::module_ & m)
 
 guess: (n, nu) float32 or float64. linearize(u, points) returns the residual (m, nu) and Jacobian (m, nu, nu) of the
 points at the iterates u (m, nu), residual(u, points) the residual alone; points is an int64 tensor of ascending numbers,
-or None for all n. options: abs_tol, rel_tol, max_its, and where wanted update_tol and the linesearch options under their
-names in input files. With max_substepping_level > 0, begin(points, from, to) and commit(points, u) prepare and conclude
+or None for all n. options: type, and any of solver_options(type). With max_substepping_level > 0, begin(points, from, to) and commit(points, u) prepare and conclude
 a part of the step.
 
 Returns the iterates (n, nu) and a dict of tensors with one entry per point: status (0 converged, 1 updates used up, 2
 not finite, 3 singular Jacobian), iterations, initial_norm, final_norm; failed holds the numbers of the points that did
 not converge. Nothing is raised for these.)");
+  m.def("solver_options", &option_list, nb::arg("type"),
+        "The options of a type of nonlinear solver: (name, initial value) each.");
+  m.def("solver_option_refusal", &refusal, nb::arg("type"), nb::arg("name"), nb::arg("value"),
+        "What an option has to be (\"a finite number, 0 or more\") where `value` is not that; None where it "
+        "is.");
+  m.attr("failure_reasons") =
+      nb::make_tuple(to_text(aoti::FailureReason::iterations_used), to_text(aoti::FailureReason::not_finite),
+                     to_text(aoti::FailureReason::singular));
 }
 } // namespace neml2::solvers

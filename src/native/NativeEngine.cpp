@@ -283,7 +283,8 @@ private:
     const std::lock_guard lock(_guard);
     for (std::size_t i = 0; i < count; i++)
       if (status[i] != NEML2_NATIVE_CONVERGED)
-        _failed.push_back({c.begin + static_cast<std::int64_t>(i), iterations[i], residual[i]});
+        _failed.push_back({c.begin + static_cast<std::int64_t>(i), iterations[i], residual[i],
+                           static_cast<FailureReason>(status[i])});
   }
 
   /// Blocks that all points share, from the first point; of an empty batch, from zeros.
@@ -305,10 +306,10 @@ private:
       if (!input.data)
         input.data = zeros.data();
     auto c = call(1, 0, 1);
-    if (!evaluate(c))
+    if (!evaluate(c) && _job.points > 0) // there is no point that could fail in an empty batch
     {
       find_failed(c);
-      report_failed(std::move(_failed), 1);
+      report_failed(std::move(_failed), _job.points);
     }
   }
 

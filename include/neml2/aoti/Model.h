@@ -22,8 +22,8 @@ using ValueMap = std::map<std::string, at::Tensor>;
 using JacobianMap = std::map<std::string, ValueMap>;
 
 /// Options of the solvers of implicit models that replace those of a package, by the names of solver and
-/// option:
-/// {{"newton", {{"max_its", "50"}}}}.
+/// option: {{"newton", {{"max_its", "50"}}}}. Unknown names, values that cannot be and another type are
+/// refused.
 using SolverOptions = std::map<std::string, std::map<std::string, std::string>>;
 
 /// A compiled model: a material law for whole batches of material points, with derivatives.
@@ -37,6 +37,10 @@ using SolverOptions = std::map<std::string, std::map<std::string, std::string>>;
 ///
 /// Errors: FatalError for a call or package that cannot work; ConvergenceError, with the points concerned,
 /// where an implicit model finds no solution.
+///
+/// Values that are not finite: an implicit update fails at a point where anything that it is given, or its
+/// residual, is NaN or infinite (FailureReason::not_finite), whether the result would show it or not.
+/// Explicit models hand them on as arithmetic does. An empty batch never fails.
 ///
 /// Trust: a package is code. Load only what you would run.
 class NEML2_EXPORT Model
@@ -97,6 +101,7 @@ public:
   at::ScalarType dtype() const;
 
   class Implementation;
+  explicit Model(std::unique_ptr<Implementation> implementation); ///< for the library itself
 
 private:
   std::unique_ptr<Implementation> _impl;

@@ -10,7 +10,9 @@ from typing import Any
 
 import neml2.types
 
+from ..errors import InvalidOption, UnknownBlock, nearest
 from ..hit import HitObject, Option, register
+from ..solvers import Newton
 
 
 @register("AOTIModel")
@@ -33,19 +35,39 @@ class AOTIModel(HitObject):
 
         device = torch.get_default_device().type
         path = self._metadata(device)
-        self._inner = Model(path, self._solvers())
         metadata = json.loads(path.read_text())
+        self._inner = Model(path, self._solvers(metadata))
         self.input_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["inputs"]}
         self.output_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["outputs"]}
         self._pairs = {(d["output"], d["input"]) for d in metadata["derivatives"]}
         self._sub = {v["name"]: len(v["sub_batch_shape"]) for v in metadata["outputs"]}
 
-    def _solvers(self) -> dict[str, dict[str, str]]:
-        """Options of the [Solvers] blocks of the input file, which replace those in the package."""
-        if self.source is None:
-            return {}
-        blocks = self.source.blocks("Solvers").values()
-        return {b.name: {name: field.text() for name, field in b.fields().items()} for b in blocks}
+    def _solvers(self, metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        """Options of the solvers of the package that the input file has in [Solvers], which replace those in the
+        package; read, and refused, as they are when a model is compiled."""
+        used = [segment["solver"] for segment in metadata["segments"] if segment.get("solver")]
+        found = {}
+        for solver in used if self.source is not None else ():
+            name = solver.get("block")
+            if not name or not self._has_solver(name):
+                continue
+            block, given = self.source.block("Solvers", name), self.source.get_solver(name)
+            settings = given.settings() if isinstance(given, Newton) else {"type": type(given).__name__}
+            if settings["type"] != solver["type"]:
+                text = f"the model was compiled with {solver['type']}; to change that, compile it again"
+                raise InvalidOption(text, block.require("type").where)
+            found[name] = {option: str(value) for option, value in settings.items() if option in block.fields()}
+        return found
+
+    def _has_solver(self, name: str) -> bool:
+        """Whether the input file has this solver. A near one that nothing refers to counts as misspelt."""
+        if self.source.has("Solvers", name):
+            return True
+        for other, block in self.source.blocks("Solvers").items():
+            sections = ("Models", "Drivers", "EquationSystems")
+            if nearest(name, [other]) and not self.source.mentions(other, sections, besides=block.where):
+                raise UnknownBlock(f"no block '{name}' in [Solvers]; is this meant to be it?", block.where)
+        return False
 
     def _metadata(self, device: str) -> Path:
         name = f"{self.name}_meta.json"

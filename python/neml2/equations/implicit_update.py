@@ -121,8 +121,6 @@ class ImplicitUpdate(Model):
         guess = layout.pack([value.data for value in guesses]).to(dtype)
         walk = self._walk(givens)
         settings = self.solver.settings()
-        if walk.level:
-            settings["update_tol"] = self.solver.substep_del_tol
         if needed([guess, *values]):
             u = solve_with_derivatives(Problem(residual, settings, walk, self._label()), guess, values)
         else:

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-from ..solvers.convergence import STATUS, ConvergenceError, FailedPoint, describe
+from ..failures import REASONS, FailedPoint
+from ..solvers.convergence import ConvergenceError, describe
+from .causes import Causes, spoilt_points
 from .residual import Residual, row
 
 
@@ -56,12 +58,21 @@ class Rows:
         self._span = (0.0, 1.0)
         self._u: torch.Tensor | None = None
         self._gathered: tuple[torch.Tensor, list[torch.Tensor]] | None = None
+        self._spoilt: torch.Tensor | None = None
+
+    def spoil(self, points: torch.Tensor) -> None:
+        """Let these points (a mask of all) fail: their residual is NaN."""
+        self._spoilt = points
 
     def linearize(self, u: torch.Tensor, points: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         u, values = self._arguments(u, points)
         r, jacobian = self.residual.with_jacobian(u, values)
         n = u.shape[-1]
-        return r.reshape(-1, n), jacobian.expand(*u.shape, n).reshape(-1, n, n)
+        r = r.reshape(-1, n)
+        if self._spoilt is not None:
+            here = self._spoilt if points is None else self._spoilt[points.to(r.device)]
+            r = torch.where(here[:, None], torch.nan, r)
+        return r, jacobian.expand(*u.shape, n).reshape(-1, n, n)
 
     def evaluate(self, u: torch.Tensor, points: torch.Tensor | None) -> torch.Tensor:
         u, values = self._arguments(u, points)
@@ -138,24 +149,28 @@ def solve(
     n = guess.shape[-1]
     rows = Rows(residual, values, batch, walk)
     start = guess.expand(*batch, n).reshape(-1, n)
+    spoilt = spoilt_points(residual, start, values, batch)
+    if spoilt is not None:
+        rows.spoil(spoilt)
     u, outcome = newton(start, rows.linearize, rows.evaluate, settings, walk.level, rows.begin, rows.commit)
     if len(outcome["failed"]):
-        raise convergence_error(outcome, label)
+        raise convergence_error(outcome, label, Causes(residual, start, values, batch))
     if rows.count and not bool(outcome["iterations"].any()):
         return Solution(guess, batch, [])
     walked = walk.level > 0 and bool((outcome["substeps"] > 1).any())
     return Solution(u.reshape(*batch, n), batch, rows.parts if walked else [])
 
 
-def convergence_error(outcome: dict[str, torch.Tensor], label: str) -> ConvergenceError:
+def convergence_error(outcome: dict[str, torch.Tensor], label: str, causes: Causes) -> ConvergenceError:
     points = [
         FailedPoint(
             index=point,
             iterations=int(outcome["iterations"][point]),
             residual=float(outcome["final_norm"][point]),
-            reason=STATUS[int(outcome["status"][point])],
+            reason=REASONS[int(outcome["status"][point]) - 1],
+            cause=causes.of(point, int(outcome["iterations"][point])) if shown < 3 else "",
         )
-        for point in outcome["failed"].tolist()
+        for shown, point in enumerate(outcome["failed"].tolist())
     ]
     text = describe(points, len(outcome["status"]))
     return ConvergenceError(f"{label}: {text}" if label else text, points)

@@ -228,10 +228,11 @@ def _choose(function: str, name: str | None, names: Sequence[str], kind: str) ->
 
 
 def _not_converged(name: str, report: Report) -> Exception:
-    from neml2.solvers.convergence import STATUS, ConvergenceError, FailedPoint, describe
+    from neml2.failures import REASONS, FailedPoint
+    from neml2.solvers.convergence import ConvergenceError, describe
 
     points = [
-        FailedPoint(int(p), int(report.iterations[p]), float(report.residual[p]), STATUS[report.status[p]])
+        FailedPoint(int(p), int(report.iterations[p]), float(report.residual[p]), REASONS[report.status[p] - 1])
         for p in np.flatnonzero(report.status)
     ]
     return ConvergenceError(f"{name}: {describe(points, len(report.status))}", points)
