@@ -5,8 +5,9 @@
 #include "aoti/Engine.h"
 #include "neml2/aoti/Model.h"
 
+#include <atomic>
 #include <functional>
-#include <shared_mutex>
+#include <mutex>
 
 namespace neml2::aoti
 {
@@ -45,18 +46,25 @@ public:
 
   void run(Call & call) const;
 
+  /// The parameters as they are now; a call keeps to them, whatever is set meanwhile.
+  std::shared_ptr<const ParameterValues> present() const { return _values.load(); }
+
+  void set_parameter(const std::string & name, const at::Tensor & value);
+
   Engine engine;
   Signature signature;
-  std::vector<StoredParameter> stored;
-  ValueMap parameters; ///< the promoted ones; shares its tensors with `stored`
-  mutable std::shared_mutex parameters_guard;
+  ValueMap parameters; ///< the promoted ones; shares its tensors with present()
 
   std::vector<std::pair<std::string, std::string>> pairs;
+  std::vector<std::string> pair_names;     ///< "output:input"
   std::vector<std::size_t> differentiated; ///< outputs that belong to a pair
   std::vector<std::string> input_names, output_names;
   std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes;
 
 private:
+  std::atomic<std::shared_ptr<const ParameterValues>> _values;
+  std::mutex _setting; // of parameters; calls do not wait for it
+
   const Slot & slot(std::size_t number) const;
   void collect_variables();
   void collect_parameters();

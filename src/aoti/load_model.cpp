@@ -2,6 +2,7 @@
 #include "neml2/aoti/load_model.h"
 
 #include "aoti/Stub.h"
+#include "aoti/guard.h"
 #include "neml2/aoti/exceptions.h"
 
 namespace neml2::aoti
@@ -12,8 +13,12 @@ ModelHandle load_model(const std::filesystem::path & stub, const std::string & n
 {
   if (scheduler)
     throw FatalError("this version of neml2 has no schedulers: load the model without one");
-  const auto contents = Stub::read(stub, name);
-  return ModelHandle(std::make_shared<Model>(contents.metadata(stub, name, device), contents.solvers));
+  return guarded(
+      [&]
+      {
+        const auto contents = Stub::read(stub, name);
+        return ModelHandle(std::make_shared<Model>(contents.metadata(stub, name, device), contents.solvers));
+      });
 }
 
 } // namespace neml2::aoti

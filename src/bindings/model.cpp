@@ -83,7 +83,7 @@ nb::tuple jacobian(const Model & model, nb::handle inputs)
 void forward_into(const Model & model, nb::handle inputs, nb::handle outputs)
 {
   const auto values = to_values(inputs, "input");
-  const auto into = to_values(outputs, "output");
+  const auto into = to_values(outputs, "output", Access::write);
   unlocked([&] { model.forward_into(values, into); });
 }
 
@@ -92,22 +92,22 @@ void jvp_into(const Model & model, nb::handle inputs, nb::handle tangents, nb::h
 {
   const auto values = to_values(inputs, "input");
   const auto directions = to_values(tangents, "tangent");
-  const auto into = to_values(outputs, "output");
-  const auto products_into = to_values(products, "output tangent");
+  const auto into = to_values(outputs, "output", Access::write);
+  const auto products_into = to_values(products, "output tangent", Access::write);
   unlocked([&] { model.jvp_into(values, directions, into, products_into); });
 }
 
 void jacobian_into(const Model & model, nb::handle inputs, nb::handle outputs, nb::handle blocks)
 {
   const auto values = to_values(inputs, "input");
-  const auto into = to_values(outputs, "output");
+  const auto into = to_values(outputs, "output", Access::write);
   const auto blocks_into = to_jacobian(blocks);
   unlocked([&] { model.jacobian_into(values, into, blocks_into); });
 }
 
 void set_parameter(Model & model, const std::string & name, nb::handle value)
 {
-  model.set_parameter(name, to_tensor(value, "parameter '" + name + "'"));
+  model.set_parameter(name, to_tensor(value, "parameter '" + name + "'", Access::share));
 }
 
 nb::object torch_dtype(const Model & model)
@@ -170,7 +170,7 @@ void bind_model(nb::module_ & m)
       "A compiled model: a material law for whole batches of material points, with derivatives.\n\n"
       "A variable is (*batch, *base); the batch axes of all inputs and parameters are broadcast against "
       "one another. Inputs are torch tensors, or arrays that speak DLPack, of the model's dtype and "
-      "device; nothing is copied or converted.")
+      "device; nothing is converted, and nothing is copied but arrays that torch cannot describe.")
       .def(
           "__init__",
           [](Model * self, const std::filesystem::path & metadata, const aoti::SolverOptions & solvers)
@@ -211,7 +211,8 @@ void bind_model(nb::module_ & m)
       .def("forward_into", &forward_into, "inputs"_a, "outputs"_a,
            nb::sig("def forward_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], outputs: "
                    "collections.abc.Mapping[str, torch.Tensor]) -> None"),
-           "forward, into tensors of the caller. What is not given is not stored.")
+           "forward, into tensors of the caller. What is not given is not stored. A tensor may lie on an "
+           "input (it is then written last, if the call succeeds), not on another output.")
       .def("jvp_into", &jvp_into, "inputs"_a, "tangents"_a, "outputs"_a, "output_tangents"_a,
            nb::sig("def jvp_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], tangents: "
                    "collections.abc.Mapping[str, torch.Tensor], outputs: collections.abc.Mapping[str, "
