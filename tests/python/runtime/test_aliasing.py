@@ -107,7 +107,7 @@ def test_results_must_not_overlap(model: Model) -> None:
             lambda a=first, b=second: model.jvp_into({"strain": strain}, {}, {"stress": a}, {"stress": b}),
             lambda a=first, b=second: model.jacobian_into({"strain": strain}, {"stress": a}, {"stress": {"E": b}}),
         ):
-            with pytest.raises(FatalError, match="'stress.*' and .*'stress' overlap in memory"):
+            with pytest.raises(FatalError, match=r"'stress.*' and .*'stress' overlap in memory"):
                 call()
         assert torch.equal(buffer, before), name
     model.jvp_into({"strain": strain}, {"strain": strain}, {"stress": buffer[::2]}, {"stress": buffer[1::2]})

@@ -134,14 +134,14 @@ def test_a_read_only_memory_map_is_refused(model: Model, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("E", [frozen(np.array(1.0)), np.ones(3)[::-1]], ids=["read-only", "reversed"])
 def test_parameters_are_shared_or_refused(model: Model, E: np.ndarray) -> None:
-    with pytest.raises(FatalError, match="parameter 'E' .*give a copy"):
+    with pytest.raises(FatalError, match=r"parameter 'E' .*give a copy"):
         model.set_parameter("E", E)
     assert float(model.named_parameters()["E"]) == 200e3
 
 
 def test_records_are_refused_as_inputs_in_words(model: Model) -> None:
     with pytest.raises(
-        FatalError, match="input 'strain' is a 'ndarray' that torch cannot share: .*stride.*; give a copy"
+        FatalError, match=r"input 'strain' is a 'ndarray' that torch cannot share: .*stride.*; give a copy"
     ):
         model.forward({"strain": np.zeros(7, RECORD)["strain"]})
 
@@ -200,7 +200,7 @@ def test_a_parameter_that_loses_its_memory_is_noticed(model: Model) -> None:
     model.set_parameter("E", E)
     try:
         freed(E)
-        with pytest.raises(FatalError, match="parameter 'E' .*freed"):
+        with pytest.raises(FatalError, match=r"parameter 'E' .*freed"):
             model.forward({"strain": zeros(2, 6)})
     finally:
         model.set_parameter("E", old)
@@ -229,7 +229,7 @@ def test_what_asks_for_a_gradient_is_refused(model: Model) -> None:
         lambda: model.set_parameter("E", zeros().requires_grad_()),
     )
     for call in calls:
-        with pytest.raises(FatalError, match="requires a gradient.*no_grad.*jacobian"):
+        with pytest.raises(FatalError, match=r"requires a gradient.*no_grad.*jacobian"):
             call()
     with torch.no_grad():
         assert model.forward({"strain": strain})["stress"].shape == (2, 6)
@@ -244,7 +244,7 @@ def test_dual_tensors_are_refused(model: Model) -> None:
     with forward_ad.dual_level():
         strain = forward_ad.make_dual(zeros(2, 6), zeros(2, 6) + 1)
         for context in (torch.enable_grad, torch.no_grad):  # which says nothing about forward mode
-            with context(), pytest.raises(FatalError, match="dual tensor.*primal.*jvp"):
+            with context(), pytest.raises(FatalError, match=r"dual tensor.*primal.*jvp"):
                 model.forward({"strain": strain})
         assert model.forward({"strain": forward_ad.unpack_dual(strain).primal})["stress"].shape == (2, 6)
 
