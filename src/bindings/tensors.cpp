@@ -53,7 +53,7 @@ std::string reason(nb::handle object)
 {
   try
   {
-    object.attr("__dlpack__")();
+    object.attr("__dlpack__")(nb::arg("max_version") = nb::make_tuple(1, 0));
   }
   catch (const nb::python_error & error)
   {

@@ -180,7 +180,7 @@ class Library:
         array = np.asarray(value, self.dtype)
         if array.shape[array.ndim - len(slot.shape) :] != slot.shape:
             raise CallError(f"'{slot.name}' has shape {array.shape}, expected (*batch, {slot.shape})")
-        if array.flags.aligned and not any(stride % array.itemsize for stride in array.strides):
+        if not any(step % array.itemsize for step in (array.ctypes.data, *array.strides)):
             return array
         return array.copy()  # strides of the kernel count elements; a field of records need not lie at one
 
