@@ -42,7 +42,7 @@ std::string Model::Implementation::cause_of(const Call & call, const FailedPoint
 {
   std::string words;
   ValueMap inputs;
-  std::vector<StoredParameter> fixed;
+  auto fixed = std::make_shared<ParameterValues>();
   for (const auto & given : call.given())
   {
     auto value = value_at(given, call.batch(), point.index);
@@ -51,7 +51,7 @@ std::string Model::Implementation::cause_of(const Call & call, const FailedPoint
     if (inputs.size() < signature.inputs.size())
       inputs[given.slot->name] = std::move(value);
     else
-      fixed.push_back({*given.slot, std::move(value)});
+      fixed->push_back(std::move(value));
   }
   if (!words.empty())
     return words + (words.find(" and ") == std::string::npos ? " is" : " are") + " not finite";
@@ -61,7 +61,7 @@ std::string Model::Implementation::cause_of(const Call & call, const FailedPoint
 /// An input that equals its value of a step earlier, where a residual at one point is finite as soon as it
 /// does not: a law that divides by the difference, such as a time step of zero.
 std::string Model::Implementation::equal_inputs(const ValueMap & inputs,
-                                                const std::vector<StoredParameter> & fixed) const
+                                                const std::shared_ptr<const ParameterValues> & fixed) const
 {
   const auto is_finite = [&](const ValueMap & values)
   {

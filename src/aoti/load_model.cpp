@@ -3,6 +3,7 @@
 
 #include "aoti/ModelImplementation.h"
 #include "aoti/Stub.h"
+#include "aoti/guard.h"
 #include "neml2/aoti/exceptions.h"
 
 namespace neml2::aoti
@@ -13,9 +14,13 @@ ModelHandle load_model(const std::filesystem::path & stub, const std::string & n
 {
   if (scheduler)
     throw FatalError("this version of neml2 has no schedulers: load the model without one");
-  const auto contents = Stub::read(stub, name);
-  return ModelHandle(std::make_shared<Model>(
-      Model::Implementation::load(contents.metadata(stub, name, device), contents.solvers)));
+  return guarded(
+      [&]
+      {
+        const auto contents = Stub::read(stub, name);
+        return ModelHandle(std::make_shared<Model>(std::make_unique<Model::Implementation>(
+            contents.metadata(stub, name, device), contents.solvers)));
+      });
 }
 
 } // namespace neml2::aoti

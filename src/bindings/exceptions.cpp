@@ -3,6 +3,7 @@
 
 #include "neml2/aoti/exceptions.h"
 
+#include <c10/util/Exception.h>
 #include <nanobind/stl/string.h>
 
 namespace nb = nanobind;
@@ -104,6 +105,11 @@ void translate(const std::exception_ptr & error, void *)
   {
     const auto instance = to_python(error);
     PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(instance.ptr())), instance.ptr());
+  }
+  catch (const c10::Error & torch_error) // of the bindings themselves: one line, without C++ frames
+  {
+    const std::string text = torch_error.what_without_backtrace();
+    PyErr_SetString(classes().fatal, text.substr(0, text.find('\n')).c_str());
   }
 }
 
