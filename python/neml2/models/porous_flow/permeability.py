@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Permeability as a function of porosity phi, relative to the permeability K0 at the porosity phi0."""
+
+from __future__ import annotations
+
+from ...types import Scalar, exp
+from ..base import Model
+from ..declarations import Input, Output, Parameter
+from ..registry import register
+
+
+@register("ExponentialLawPermeability")
+class ExponentialLawPermeability(Model):
+    """K = K0 exp(a (phi0 - phi))."""
+
+    porosity = Input(Scalar)
+    permeability = Output(Scalar)
+    reference_permeability = Parameter(Scalar, name="K0")
+    reference_porosity = Parameter(Scalar, name="phi0")
+    scale = Parameter(Scalar, name="a")
+
+    def forward(self, phi: Scalar, K0: Scalar, phi0: Scalar, a: Scalar) -> Scalar:
+        return K0 * exp(a * (phi0 - phi))
+
+
+@register("KozenyCarmanPermeability")
+class KozenyCarmanPermeability(Model):
+    """K = K0 (phi / (1 - phi))^n / (phi0 / (1 - phi0))^m."""
+
+    porosity = Input(Scalar)
+    permeability = Output(Scalar)
+    reference_permeability = Parameter(Scalar, name="K0")
+    reference_porosity = Parameter(Scalar, name="phi0")
+    n = Parameter(Scalar)
+    m = Parameter(Scalar)
+
+    def forward(self, phi: Scalar, K0: Scalar, phi0: Scalar, n: Scalar, m: Scalar) -> Scalar:
+        return K0 * (phi / (1 - phi)) ** n / (phi0 / (1 - phi0)) ** m
+
+
+@register("PowerLawPermeability")
+class PowerLawPermeability(Model):
+    """K = K0 (phi / phi0)^p."""
+
+    porosity = Input(Scalar)
+    permeability = Output(Scalar)
+    reference_permeability = Parameter(Scalar, name="K0")
+    reference_porosity = Parameter(Scalar, name="phi0")
+    exponent = Parameter(Scalar, name="p")
+
+    def forward(self, phi: Scalar, K0: Scalar, phi0: Scalar, p: Scalar) -> Scalar:
+        return K0 * (phi / phi0) ** p
