@@ -259,8 +259,8 @@ def Input(
     """Declare an input variable, called `default` or like the attribute unless the option names another.
 
     `optional`: left out unless the option names it; `forward` receives None. `derived`: pattern of a name
-    that follows other variables', e.g. `"{variable}~1"`; it has no option of its own but the one `override`
-    names.
+    that follows other variables' or words given as options, e.g. `"{variable}~1"`; it has no option of its own but the
+    one `override` names.
     """
     return InputDeclaration(type_, default, optional, derived, override)
 
@@ -287,8 +287,8 @@ def Parameter(
 ) -> Any:
     """Declare a parameter, registered as `name` or like the attribute. `promotable`: may be an input
     variable instead, namely the output of another model, or any variable. `table_axes`: so many of its last
-    batch axes belong to each single point; they count as sub-batch axes whatever the value's own tag. `uniform`: one value without axes
-    may stand for a whole table."""
+    batch axes belong to each single point; they count as sub-batch axes whatever the value's own tag. `uniform`: one
+    value without axes may stand for a whole table."""
     return ParameterDeclaration(type_, default, name, promotable, table_axes, uniform)
 
 

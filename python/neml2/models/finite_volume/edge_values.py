@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from ...types import Scalar
 from ..base import Model
+from ..cells import on_cells
 from ..declarations import Output, Parameter
 from ..registry import register
-from ..sites import with_site_axis
 
 
 @register("LinearlyInterpolateToCellEdges")
@@ -26,7 +26,7 @@ class LinearlyInterpolateToCellEdges(Model):
             raise self.error(f"{cells} cells have {cells + 1} edges, {edges} are given", "cell_edges")
 
     def forward(self, q: Scalar, x: Scalar, e: Scalar) -> Scalar:
-        q = with_site_axis(self, q, "cell_values")
+        q = on_cells(self, q, "cell_values")
         left, right, edge = x.sub_batch[..., :-1], x.sub_batch[..., 1:], e.sub_batch[..., 1:-1]
         weighted = (right - edge) * q.sub_batch[..., :-1] + (edge - left) * q.sub_batch[..., 1:]
         return weighted / (right - left)

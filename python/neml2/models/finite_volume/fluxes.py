@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from ...types import Scalar, diff, heaviside
 from ..base import Model
+from ..cells import on_cells
 from ..declarations import Input, Output, Parameter
 from ..registry import register
-from ..sites import with_site_axis
 
 
 @register("FiniteVolumeGradient")
@@ -24,7 +24,7 @@ class FiniteVolumeGradient(Model):
     prefactor = Parameter(Scalar, 1.0, promotable=True)
 
     def forward(self, u: Scalar, dx: Scalar, prefactor: Scalar) -> Scalar:
-        return -prefactor / dx * diff(with_site_axis(self, u, "u").sub_batch)
+        return -prefactor / dx * diff(on_cells(self, u, "u").sub_batch)
 
 
 @register("FiniteVolumeUpwindedAdvectiveFlux")
@@ -37,5 +37,5 @@ class FiniteVolumeUpwindedAdvectiveFlux(Model):
     flux = Output(Scalar)
 
     def forward(self, u: Scalar, v: Scalar) -> Scalar:
-        u, H = with_site_axis(self, u, "u"), heaviside(v)
+        u, H = on_cells(self, u, "u"), heaviside(v)
         return v * (H * u.sub_batch[..., :-1] + (1 - H) * u.sub_batch[..., 1:])

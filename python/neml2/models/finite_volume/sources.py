@@ -10,27 +10,27 @@ import torch
 from ...errors import InvalidModel
 from ...types import Scalar, exp, where
 from ..base import Model
+from ..cells import on_cells
 from ..declarations import Input, Output, Parameter
 from ..registry import register
-from ..sites import with_site_axis
 
 
 @register("DumpInSmallestBin")
 class DumpInSmallestBin(Model):
-    """A source that goes into the first cell as it is, and is zero in all others. Of the cell centres only the number
-    matters."""
+    """A source M that goes into the first cell as it is, source_1 = M and source_k = 0 for k > 1. Of the cell centres
+    only the number matters."""
 
     magnitude = Input(Scalar)
     dumped_source = Output(Scalar, "state/dumped_source")
     cell_centers = Parameter(Scalar, promotable=True, table_axes=1)
 
-    def forward(self, magnitude: Scalar, x: Scalar) -> Scalar:
-        if magnitude.sub_batch.ndim:
-            text = f"expected one value, got values along the sub-batch axes {magnitude.sub_batch_shape}"
+    def forward(self, M: Scalar, x: Scalar) -> Scalar:
+        if M.sub_batch.ndim:
+            text = f"expected one value, got values along the sub-batch axes {M.sub_batch_shape}"
             raise self.error(text, "magnitude", InvalidModel)
-        cells = with_site_axis(self, x, "cell_centers").sub_batch_shape[-1]
+        cells = on_cells(self, x, "cell_centers").sub_batch_shape[-1]
         first = torch.tensor([k == 0 for k in range(cells)], device=x.device)
-        return where(first, magnitude.sub_batch.unsqueeze(0), 0.0)
+        return where(first, M.sub_batch.unsqueeze(0), 0.0)
 
 
 @register("SmearedDeltaSource")

@@ -37,10 +37,9 @@ class BulkAndShearModulus(CoefficientsDeclaration):
 
 @register("LinearIsotropicStrainEnergyDensity")
 class LinearIsotropicStrainEnergyDensity(Model):
-    """Energy of a linear isotropic solid, K/2 tr(E)^2 + G dev(E):dev(E).
-
-    All of it is active with the decomposition NONE; with VOLDEV the volumetric part is inactive where the trace is
-    negative.
+    """Energy of a linear isotropic solid, active = K/2 t <t> + G dev(E):dev(E) and inactive = K/2 t (t - <t>), with the
+    trace t of the strain. With the decomposition VOLDEV, <t> is the positive part of t; with NONE it is t, so that all
+    energy is active.
 
     H. Amor, J.-J. Marigo and C. Maurini, Regularized formulation of the variational brittle fracture with unilateral
     contact, Journal of the Mechanics and Physics of Solids 57 (2009).

@@ -9,10 +9,10 @@ from operator import add, mul
 
 from ...types import Scalar, sum
 from ..base import Model
+from ..cells import on_cells
 from ..declarations import Input, Inputs, Output, Parameter, Parameters
 from ..lists import require_equal_lengths
 from ..registry import register
-from ..sites import with_site_axis
 
 
 @register("PrecipitateVolumeFraction")
@@ -25,7 +25,7 @@ class PrecipitateVolumeFraction(Model):
     radius = Parameter(Scalar, name="R", promotable=True, table_axes=1, uniform=True)
 
     def forward(self, n: Scalar, R: Scalar) -> Scalar:
-        n = with_site_axis(self, n, "number_density")
+        n = on_cells(self, n, "number_density")
         return 4 / 3 * math.pi * sum((R * R * R * n).sub_batch, dim=-1)
 
 

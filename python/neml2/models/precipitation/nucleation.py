@@ -47,8 +47,8 @@ class ZeldovichFactor(Model):
 
 @register("KineticFactor")
 class KineticFactor(Model):
-    """Rate at which atoms attach to a nucleus of critical radius R, beta = 4 pi (Na / Vm)^(4/3) R^2 / s, s the projected
-    sum of diffusivities."""
+    """Rate at which atoms attach to a nucleus of critical radius R, beta = 4 pi (Na / Vm)^(4/3) R^2 / s, s the
+    projected sum of diffusivities."""
 
     critical_radius = Input(Scalar)
     projected_diffusivity_sum = Input(Scalar)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Values along a site axis: cells of a grid, bins of a distribution. It is the last sub-batch axis."""
+"""Values on the cells of a grid, or on the bins of a distribution: the last sub-batch axis counts them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .base import Model
 
 
-def with_site_axis(model: Model, value: Scalar, option: str) -> Scalar:
+def on_cells(model: Model, value: Scalar, option: str) -> Scalar:
     """`value`. Raises InvalidModel (a ValueError) if it has no sub-batch axis."""
     if value.sub_batch.ndim == 0:
         text = f"expected values along a sub-batch axis, got the batch shape {value.batch_shape} without one"
