@@ -200,6 +200,16 @@ def test_nuclei_are_counted_and_take_their_solute_from_the_matrix(step):
         u = after
 
 
+def test_the_package_has_the_bins_of_the_initial_value(compiled):
+    """Nothing else in the file says how many there are; the stub's driver repeats the history of the file's own."""
+    stub = compiled(PRECIPITATION, "update", "-d", "u:u~1", "--backend", "native")
+    eager = load_string(PRECIPITATION).get_driver("grow").run()
+    found = neml2.load_input(stub).get_driver("grow").run()
+    assert found.keys() == eager.keys() and found["output.4.u"].shape == (CELLS,)
+    for name, value in eager.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-15)
+
+
 def test_the_tangent_of_precipitation_is_its_difference_quotient(step):
     update, u, v = step(PRECIPITATION), 1e-3 * np.exp(-8 * X), np.random.default_rng(3).uniform(-1, 1, CELLS)
     h = 1e-5

@@ -8,8 +8,7 @@ from input_texts import implicit_update
 
 CELLS = 12
 
-GRID = f"""\
-[Tensors]
+GRID = f"""[Tensors]
   [e]
     type = Python
     expr = 'linspace(Scalar(0.0).sub_batch, Scalar(1.0).sub_batch, {CELLS + 1})'
@@ -25,12 +24,6 @@ GRID = f"""\
   [distance]
     type = Python
     expr = 'diff(x.sub_batch)'
-  []
-[]
-[Settings]
-  [example_batch_shape]
-    u = '(;{CELLS})'
-    {{more}}
   []
 []
 [Models]
@@ -60,9 +53,15 @@ GRID = f"""\
 
 
 TRANSPORT = (
-    GRID.format(more=f"v = '(;{CELLS})'")
+    GRID
     + implicit_update("residual", scalars="u")
-    + """
+    + f"""
+[Settings]
+  [example_batch_shape]
+    u = '(;{CELLS})'
+    v = '(;{CELLS})'
+  []
+[]
 [Models]
   [diffusion]
     type = FiniteVolumeGradient
@@ -103,9 +102,28 @@ velocity v in each cell."""
 
 
 PRECIPITATION = (
-    GRID.format(more="")
+    GRID
     + implicit_update("residual", scalars="u")
     + """
+[Tensors]
+  [start]
+    type = Python
+    expr = '1e-3 * exp(-8 * x)'
+  []
+  [times]
+    type = Python
+    expr = 'Scalar([0.0, 0.05, 0.1, 0.15, 0.2])'
+  []
+[]
+[Drivers]
+  [grow]
+    type = TransientDriver
+    model = 'update'
+    prescribed_time = 'times'
+    ic_Scalar_names = 'u'
+    ic_Scalar_values = 'start'
+  []
+[]
 [Models]
   [temperature]
     type = ScalarConstantParameter
@@ -205,4 +223,5 @@ PRECIPITATION = (
 []
 """
 )
-"""`update` solves for the number u of particles in each of CELLS bins of radii from 0 to 1."""
+"""`update` solves for the number u of particles in each of CELLS bins of radii from 0 to 1. The number of bins
+is only to be seen in the driver's initial value."""

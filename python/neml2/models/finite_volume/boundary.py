@@ -12,8 +12,8 @@ from ..registry import register
 
 @register("FiniteVolumeAppendBoundaryCondition")
 class FiniteVolumeAppendBoundaryCondition(Model):
-    """The input u with one more value b at an end, output = (b, u) for the left side, output = (u, b) for the right one.
-    A boundary value that has a sub-batch axis of its own appends all it holds."""
+    """The input u with one more value b at an end, output = (b, u) for the left side, output = (u, b) for the right
+    one. A boundary value that has a sub-batch axis of its own appends all it holds."""
 
     input = Input(Scalar)
     output = Output(Scalar, derived="{input}_with_bc_{side}", rename="output")
