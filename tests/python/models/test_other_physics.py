@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -93,6 +94,74 @@ def test_a_first_order_reaction_takes_one_iteration_a_step_from_its_very_start()
     for step in range(1, 6):
         a = model(**{"a~1": a, "t": step * dt, "t~1": (step - 1) * dt}).data.detach()
         np.testing.assert_allclose(1 - a, (1 + 0.7 * dt) ** -step, rtol=1e-9)
+
+
+INFILTRATION = (
+    implicit_update("residual", scalars="phi_S phi_P")
+    + """
+[Models]
+  [channel]
+    type = CylindricalChannelGeometry
+    solid_fraction = 'phi_S'
+    product_fraction = 'phi_P'
+  []
+  [solid]
+    type = HermiteSmoothStep
+    argument = 'phi_S'
+    value = 'R_S'
+    lower_bound = 0
+    upper_bound = 0.1
+  []
+  [reaction]
+    type = DiffusionLimitedReaction
+    product_inner_radius = 'inner_radius'
+    solid_inner_radius = 'outer_radius'
+    liquid_reactivity = 'R_L'
+    solid_reactivity = 'R_S'
+    diffusion_coefficient = 2e-3
+    molar_volume = 2
+  []
+  [consumption]
+    type = ScalarLinearCombination
+    from = 'reaction_rate'
+    to = 'phi_S_rate'
+    weights = '-0.5'
+  []
+  [production]
+    type = ScalarLinearCombination
+    from = 'reaction_rate'
+    to = 'phi_P_rate'
+    weights = '1.2'
+  []
+  [solid_step]
+    type = ScalarBackwardEulerTimeIntegration
+    variable = 'phi_S'
+  []
+  [product_step]
+    type = ScalarBackwardEulerTimeIntegration
+    variable = 'phi_P'
+  []
+  [residual]
+    type = ComposedModel
+    models = 'channel solid reaction consumption production solid_step product_step'
+  []
+[]
+"""
+)
+
+
+def test_product_grows_from_nothing_in_proportion_to_what_is_consumed_and_ever_more_slowly():
+    model = load_string(INFILTRATION).get_model("update")
+    old = {"phi_S": torch.tensor([0.3, 0.05], dtype=F64), "phi_P": torch.zeros(2, dtype=F64)}
+    made = []
+    for step in range(1, 6):
+        given = {f"{name}~1": value for name, value in old.items()}
+        given |= {"t": torch.tensor(1.0 * step), "t~1": torch.tensor(step - 1.0), "R_L": torch.tensor([1.0, 0.5])}
+        new = dict(zip(model.output_spec, (x.data.detach() for x in model(**given)), strict=True))
+        made.append(new["phi_P"] - old["phi_P"])
+        torch.testing.assert_close(made[-1] / 1.2, (old["phi_S"] - new["phi_S"]) / 0.5, rtol=1e-8, atol=0)
+        old = new
+    assert all((later < earlier).all() and (later > 0).all() for earlier, later in pairwise(made))
 
 
 # ---- porous flow -----------------------------------------------------------------------------------------------------
