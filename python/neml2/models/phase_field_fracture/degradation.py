@@ -9,34 +9,34 @@ from ..declarations import Input, Option, Output, Parameter
 from ..registry import register
 
 
-@register("PowerDegradationFunction")
-class PowerDegradationFunction(Model):
-    """g = (1 - d)^p (1 - eta) + eta."""
+class Degradation(Model):
+    """What the functions share."""
 
     phase = Input(Scalar)
     degradation = Output(Scalar)
     power = Parameter(Scalar, name="p")
     eta: float = Option(float, 0.0)
+
+
+@register("PowerDegradationFunction")
+class PowerDegradationFunction(Degradation):
+    """g = (1 - d)^p (1 - eta) + eta."""
 
     def forward(self, d: Scalar, p: Scalar) -> Scalar:
         return (1 - d) ** p * (1 - self.eta) + self.eta
 
 
 @register("RationalDegradationFunction")
-class RationalDegradationFunction(Model):
+class RationalDegradationFunction(Degradation):
     """g = f / (f + Q) (1 - eta) + eta, with f = (1 - d)^p and Q = b1 d (1 + b2 d + b2 b3 d^2).
 
     E. Lorentz, A nonlocal damage model for plain concrete consistent with cohesive fracture, International Journal of
     Fracture 207 (2017).
     """
 
-    phase = Input(Scalar)
-    degradation = Output(Scalar)
-    power = Parameter(Scalar, name="p")
     b1 = Parameter(Scalar)
     b2 = Parameter(Scalar)
     b3 = Parameter(Scalar)
-    eta: float = Option(float, 0.0)
 
     def forward(self, d: Scalar, p: Scalar, b1: Scalar, b2: Scalar, b3: Scalar) -> Scalar:
         f = (1 - d) ** p

@@ -9,14 +9,19 @@ from ..declarations import Input, Output, Parameter
 from ..registry import register
 
 
-@register("ExponentialLawPermeability")
-class ExponentialLawPermeability(Model):
-    """K = K0 exp(a (phi0 - phi))."""
+class Permeability(Model):
+    """What the laws share."""
 
     porosity = Input(Scalar)
     permeability = Output(Scalar)
     reference_permeability = Parameter(Scalar, name="K0")
     reference_porosity = Parameter(Scalar, name="phi0")
+
+
+@register("ExponentialLawPermeability")
+class ExponentialLawPermeability(Permeability):
+    """K = K0 exp(a (phi0 - phi))."""
+
     scale = Parameter(Scalar, name="a")
 
     def forward(self, phi: Scalar, K0: Scalar, phi0: Scalar, a: Scalar) -> Scalar:
@@ -24,13 +29,9 @@ class ExponentialLawPermeability(Model):
 
 
 @register("KozenyCarmanPermeability")
-class KozenyCarmanPermeability(Model):
+class KozenyCarmanPermeability(Permeability):
     """K = K0 (phi / (1 - phi))^n / (phi0 / (1 - phi0))^m."""
 
-    porosity = Input(Scalar)
-    permeability = Output(Scalar)
-    reference_permeability = Parameter(Scalar, name="K0")
-    reference_porosity = Parameter(Scalar, name="phi0")
     n = Parameter(Scalar)
     m = Parameter(Scalar)
 
@@ -39,13 +40,9 @@ class KozenyCarmanPermeability(Model):
 
 
 @register("PowerLawPermeability")
-class PowerLawPermeability(Model):
+class PowerLawPermeability(Permeability):
     """K = K0 (phi / phi0)^p."""
 
-    porosity = Input(Scalar)
-    permeability = Output(Scalar)
-    reference_permeability = Parameter(Scalar, name="K0")
-    reference_porosity = Parameter(Scalar, name="phi0")
     exponent = Parameter(Scalar, name="p")
 
     def forward(self, phi: Scalar, K0: Scalar, phi0: Scalar, p: Scalar) -> Scalar:
