@@ -60,10 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command(options: argparse.Namespace) -> int:
     from neml2.compiler.compile import Options, compile_input
+    from neml2.drivers.sites import sub_batch_shapes
 
     source = common.load(options.input, options.overrides, options.load)
+    model = options.model or common.only(source, "Models", "--model NAME")
     chosen = Options(
-        options.model or common.only(source, "Models", "--model NAME"),
+        model,
         options.output_dir,
         options.device,
         options.dtype,
@@ -72,6 +74,7 @@ def command(options: argparse.Namespace) -> int:
         options.isa,
         options.jobs,
         options.backend,
+        sub_batch_shapes(source, model),
     )
     result = compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
     if not options.quiet:

@@ -17,7 +17,7 @@ or, for the backend `native`, what native/ describes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,8 @@ class Options:
     isa: Sequence[str] = ()
     jobs: int | None = None
     backend: str = "aoti"
+    sub_batch: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Sub-batch shapes of variables that [Settings] does not declare."""
 
 
 @dataclass
@@ -81,7 +83,7 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     promoted = [known(name, names, "parameter", "it can promote") for name in dict.fromkeys(options.parameters)]
     stored = [*promoted, *(n for n, p in model.named_parameters() if n not in promoted)]
     pairs = expand_pairs(options.derivatives, model, promoted, stored)
-    request = Request(promoted, pairs, sub_batch_shapes(source, model))
+    request = Request(promoted, pairs, {**options.sub_batch, **sub_batch_shapes(source, model)})
     builder = Builder(model, request, getattr(torch, options.dtype))
     plan = builder.build()
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)

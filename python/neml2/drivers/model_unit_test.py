@@ -51,6 +51,11 @@ class ModelUnitTest(HitObject):
         for name, value in self.expected.items():
             self._check(name, value, self.model.output_spec, "output", f"output_{type(value).__name__}_names")
 
+    @property
+    def given(self) -> dict[str, TensorWrapper]:
+        """Values of the inputs by variable name."""
+        return self.inputs
+
     def _check(self, name: str, value: TensorWrapper, spec: dict[str, Any], what: str, option: str) -> None:
         if name not in spec:
             hint = suggestion(name, spec) or f"; there are: {listing(spec)}"

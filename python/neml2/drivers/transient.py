@@ -58,6 +58,11 @@ class TransientDriver(HitObject):
         """Number of steps, the initial one included."""
         return self.prescribed_time.data.shape[0]
 
+    @property
+    def given(self) -> State:
+        """Prescribed and initial values by variable name; those prescribed have a leading axis of steps."""
+        return {**self.initial, **self.prescribed}
+
     # -- checks ----------------------------------------------------------------------------------------------
 
     def _prescribed(self) -> State:

@@ -27,11 +27,16 @@ def as_number(token: str) -> float | None:
 
 
 def as_typed(value: Any, cls: Any, name: str, where: Where | None) -> Any:
-    """`value` as a `cls`: itself, or a raw torch tensor wrapped. Raises TensorError for anything else."""
+    """`value` as a `cls`: itself, or a raw torch tensor wrapped. A Tensor takes any typed value too. Raises TensorError
+    for anything else."""
     import torch
+
+    from ..types import Tensor, TensorWrapper
 
     if isinstance(value, cls):
         return value
+    if cls is Tensor and isinstance(value, TensorWrapper):
+        return Tensor(value)
     if isinstance(value, torch.Tensor):
         base = cls.BASE_SHAPE
         if len(base) > value.ndim or tuple(value.shape[value.ndim - len(base) :]) != tuple(base):

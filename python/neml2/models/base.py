@@ -78,7 +78,9 @@ class Model(torch.nn.Module, Configured):
     def _set_variables(self, values: dict[str, Any]) -> None:
         inputs: list[Variable] = []
         outputs: list[Variable] = []
-        names: dict[str, str] = {}
+        # what patterns of derived names may use: words given as options, and the names of variables
+        words = {name for name, d in self.DECLARATIONS.items() if not isinstance(d, VariableDeclaration)}
+        names: dict[str, str] = {name: values[name] for name in words if isinstance(values[name], str)}
         declarations = [d for d in self.DECLARATIONS.values() if isinstance(d, VariableDeclaration)]
         resolved: dict[str, Variable] = {}
         for declaration in sorted(declarations, key=lambda d: d.derived is not None):

@@ -46,6 +46,8 @@ def resolve(entry: ParameterEntry, source: InputFile | None, where: Where) -> Te
 
 def _tabulated(value: TensorWrapper, entry: ParameterEntry, where: Where) -> TensorWrapper:
     """`value` with its table axes tagged as sub-batch, since they belong to one point."""
+    if entry.uniform and value.batch_ndim == 0:
+        return value
     if value.batch_ndim < entry.table_axes:
         axes = f"{entry.table_axes} {'axes' if entry.table_axes > 1 else 'axis'}"
         raise InvalidOption(
