@@ -11,7 +11,7 @@ import torch
 
 @dataclass(frozen=True)
 class Lattice:
-    """A lattice and its symmetry. `vectors`: (3, 3), the lattice vectors as rows, in crystal axes. `laue`: Laue class."""
+    """A lattice and its symmetry. `vectors`: (3, 3), lattice vectors as rows, in crystal axes. `laue`: Laue class."""
 
     vectors: torch.Tensor
     laue: str

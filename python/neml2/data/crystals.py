@@ -24,7 +24,7 @@ class CrystalGeometry(HitObject):
 
     Attributes:
         lattice: the Lattice. slip_systems: the SlipSystems. A, M, W: Schmid tensors d (x) n, their symmetric and skew
-        parts, with the slip systems as one site axis. burgers: lengths of the lattice vectors along the slip directions.
+        parts, with the slip systems as one site axis. burgers: lengths of lattice vectors along the slip directions.
         slip_offsets: where each family begins, and the number of systems.
     """
 

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from ..hit import HitObject, Option, Reference, register
-from .linear import DenseLU
+from .linear import DenseLU, LinearSolver
 
 
 @register("Newton")
@@ -31,7 +31,7 @@ class Newton(HitObject):
     def setup(self) -> None:
         if self.linear_solver is None:
             self.linear_solver = DenseLU()
-        if not isinstance(self.linear_solver, DenseLU):
+        if not isinstance(self.linear_solver, LinearSolver):
             kind = type(self.linear_solver).__name__
             raise self.error(f"a {kind} is no linear solver; expected a DenseLU", "linear_solver")
         for option in ("abs_tol", "rel_tol", "substep_del_tol"):

@@ -10,8 +10,8 @@ from ..registry import register
 
 
 class ExponentialIntegration(Model):
-    """A turn by a spin over the step. `exact`: by the exponential map itself; otherwise by one that agrees with it up to
-    the third order of the angle, beyond the accuracy of either scheme, and that reference results have been made with."""
+    """A turn by a spin over the step. `exact`: by the exponential map itself; otherwise by one that agrees with it to
+    third order in the angle, beyond the accuracy of either scheme, and that reference results have been made with."""
 
     exact: bool = Option(bool, False)
 

@@ -13,8 +13,8 @@ from .slip_systems import OnSlipSystems
 
 @register("SingleSlipStrengthMap")
 class SingleSlipStrengthMap(OnSlipSystems):
-    """One strength for all slip systems, slip_hardening + constant_strength. A constant strength with one site axis more
-    than the hardening is one for each system."""
+    """One strength for all slip systems, slip_hardening + constant_strength. A constant strength with one site axis
+    more than the hardening is one for each system."""
 
     slip_hardening = Input(Scalar)
     slip_strengths = Output(Scalar)

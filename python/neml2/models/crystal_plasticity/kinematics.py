@@ -43,8 +43,8 @@ def commutator(a: R2, b: R2) -> R2:
 
 @register("FixOrientation")
 class FixOrientation(Model):
-    """The same orientation with parameters of squared length below `threshold`: r, or its shadow -r/(r.r). It runs after
-    other models that provide the output."""
+    """The same orientation with parameters of squared length below `threshold`: r, or its shadow -r/(r.r). It runs
+    after other models that provide the output."""
 
     priority = 1
     input = Input(MRP)

@@ -15,7 +15,7 @@ from .slip_systems import OnSlipSystems
 
 @register("SlipSystemElasticInteraction")
 class SlipSystemElasticInteraction(OnSlipSystems):
-    """Loss of resolved shear on system i by slip on system j over the step, (t - t~1) M_i : C : M_j, with two site axes.
+    """Loss of resolved shear on system i by slip on system j over the step, (t - t~1) M_i : C : M_j; two site axes.
 
     M and C turn with the crystal, hence the orientation does not matter; it lends the value its batch shape.
     """
