@@ -67,7 +67,7 @@ class Layout:
             here, rest = rest[: len(group)], rest[len(group) :]
             points = [len(e.shape) for e in group]
             dynamic = torch.broadcast_shapes(*(v.shape[: v.ndim - p] for v, p in zip(here, points, strict=True)))
-            found += [v.expand(*dynamic, *v.shape[v.ndim - p :]) for v, p in zip(here, points, strict=True)]
+            found += [v.expand((*dynamic, *v.shape[v.ndim - p :])) for v, p in zip(here, points, strict=True)]
         return found
 
     def typed(self, values: Sequence[torch.Tensor]) -> dict[str, TensorWrapper]:
