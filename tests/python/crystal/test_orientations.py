@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from neml2.crystal import (
     CONVENTIONS,
     LAUE_CLASSES,
@@ -228,6 +229,7 @@ class TestPoleFigures:
         matplotlib = pytest.importorskip("matplotlib")
         matplotlib.use("Agg")
         import matplotlib.pyplot as plt
+
         from neml2.crystal import plot_inverse_pole_figure, plot_pole_figure
 
         r = random_texture(20, seed=1)

@@ -8,6 +8,7 @@ from math import sqrt
 
 import pytest
 import torch
+
 from neml2.crystal import (
     CUBIC_FAMILIES,
     HEXAGONAL_FAMILIES,
