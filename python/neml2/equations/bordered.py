@@ -44,7 +44,7 @@ class Partition:
 
     def split(self, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(..., n) -> (..., S, k) and (..., m)."""
-        own = [_part(v, e).reshape(*v.shape[:-1], self.sites, -1) for e in self.own]
+        own = [_part(v, e).reshape(*v.shape[:-1], self.sites, e.size // self.sites) for e in self.own]
         common = [_part(v, e) for e in self.common]
         none = v[..., :0]
         return torch.cat(own, -1), torch.cat(common, -1) if common else none

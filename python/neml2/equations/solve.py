@@ -123,7 +123,7 @@ class Rows:
 def _rows(x: torch.Tensor, batch: torch.Size, ndim: int) -> torch.Tensor:
     """Values per point, of `ndim` axes behind the batch, with one axis of points."""
     point = x.shape[x.ndim - ndim :]
-    return x.expand(*batch, *point).reshape(-1, *point)
+    return x.expand(*batch, *point).reshape(math.prod(batch), *point)
 
 
 def part_values(

@@ -12,7 +12,7 @@ import torch
 
 from ..hit import Option, Reference, register
 from .linear import LinearSolver
-from .preconditioners import NoPreconditioner, Preconditioner, away_from_zero
+from .preconditioners import NoPreconditioner, Preconditioner
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 """(batch, n) -> (batch, n)."""
@@ -51,14 +51,17 @@ class Krylov(LinearSolver):
 
     def solve(self, product: Product, b: torch.Tensor, precondition: Product) -> tuple[torch.Tensor, int]:
         """The solution (batch, n) of A x = b from x = 0, and the iterations of the slowest. Warns NotConverged."""
-        x, iterations, done = self._iterate(product, b, precondition)
+        length = _norm(b)
+        tolerance = torch.clamp(self.abs_tol / nonzero(length), min=self.rel_tol)  # of a right-hand side of length one
+        x, iterations, done = self._iterate(product, b / nonzero(length).unsqueeze(-1), precondition, tolerance)
+        x = x * length.unsqueeze(-1)
         if not bool(done.all()):
             text = f"{type(self).__name__}: {int((~done).sum())} of {len(done)} systems not solved to the tolerance"
             warnings.warn(f"{text} in {iterations} iterations", NotConverged, stacklevel=2)
         return x, iterations
 
     def _iterate(
-        self, product: Product, b: torch.Tensor, precondition: Product
+        self, product: Product, b: torch.Tensor, precondition: Product, tolerance: torch.Tensor
     ) -> tuple[torch.Tensor, int, torch.Tensor]:
         raise NotImplementedError
 
@@ -69,9 +72,6 @@ class Krylov(LinearSolver):
         columns = B.expand(*batch, *B.shape[-2:]).reshape(-1, n, B.shape[-1])
         solved = [self.solve(lambda v: _apply(flat, v), b, lambda v: v)[0] for b in columns.unbind(-1)]
         return torch.stack(solved, -1).reshape(*batch, n, -1) if solved else columns.reshape(*batch, n, 0)
-
-    def _small(self, r: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return (r < self.abs_tol) | (r / b < self.rel_tol)
 
 
 @register("GMRES")
@@ -89,41 +89,40 @@ class GMRES(Krylov):
             raise self.error(f"{self.restart} is no number of iterations; expected 1 or more", "restart")
 
     def _iterate(
-        self, product: Product, b: torch.Tensor, precondition: Product
+        self, product: Product, b: torch.Tensor, precondition: Product, tolerance: torch.Tensor
     ) -> tuple[torch.Tensor, int, torch.Tensor]:
-        scale = _norm(b).clamp_min(torch.finfo(b.dtype).eps)
         x, total = torch.zeros_like(b), 0
         while True:
             r = precondition(b - product(x) if total else b)
-            done = self._small(_norm(r), scale)
+            done = _norm(r) < tolerance
             if total >= self.max_its or bool(done.all()):
                 return x, total, done
-            step, used = self._cycle(product, r, precondition, scale, self.max_its - total)
+            step, used = self._cycle(product, r, precondition, tolerance, self.max_its - total)
             x, total = x + step, total + used
 
     def _cycle(
-        self, product: Product, r: torch.Tensor, precondition: Product, scale: torch.Tensor, most: int
+        self, product: Product, r: torch.Tensor, precondition: Product, tolerance: torch.Tensor, most: int
     ) -> tuple[torch.Tensor, int]:
         """The correction that minimises the residual over one Krylov space, and its dimension."""
         beta = _norm(r)
-        V = [r / away_from_zero(beta).unsqueeze(-1)]
+        V = [r / nonzero(beta).unsqueeze(-1)]
         R: list[torch.Tensor] = []  # columns of the triangular factor
         rotations: list[tuple[torch.Tensor, torch.Tensor]] = []
         g = [beta]
         for j in range(min(self.restart, most)):
             w, h = _orthogonal(precondition(product(V[j])), V)
             below = _norm(w)
-            V.append(w / away_from_zero(below).unsqueeze(-1))
+            V.append(w / nonzero(below).unsqueeze(-1))
             column = list(h.unbind(-1))
             for i, (c, s) in enumerate(rotations):
                 column[i], column[i + 1] = c * column[i] + s * column[i + 1], c * column[i + 1] - s * column[i]
-            length = away_from_zero(torch.hypot(column[j], below))
+            length = nonzero(torch.hypot(column[j], below))
             c, s = column[j] / length, below / length
             rotations.append((c, s))
             column[j] = length
             R.append(torch.stack(column, -1))
             g[j : j + 1] = [c * g[j], -s * g[j]]
-            if bool(self._small(g[-1].abs(), scale).all()):
+            if bool((g[-1].abs() < tolerance).all()):
                 break
         m = len(R)
         upper = torch.stack([torch.nn.functional.pad(column, (0, m - column.shape[-1])) for column in R], -1)
@@ -139,30 +138,33 @@ class BiCGStab(Krylov):
     """
 
     def _iterate(
-        self, product: Product, b: torch.Tensor, precondition: Product
+        self, product: Product, b: torch.Tensor, precondition: Product, tolerance: torch.Tensor
     ) -> tuple[torch.Tensor, int, torch.Tensor]:
-        scale = _norm(b).clamp_min(torch.finfo(b.dtype).eps)
         x, r, shadow = torch.zeros_like(b), b, b
-        rho = alpha = omega = torch.ones_like(scale)
+        rho = alpha = omega = torch.ones_like(tolerance)
         p = v = torch.zeros_like(b)
-        done = self._small(_norm(r), scale)
+        done = _norm(r) < tolerance
         for iteration in range(self.max_its):
             if bool(done.all()):
                 return x, iteration, done
             before, rho = rho, _dot(shadow, r)
-            beta = rho / away_from_zero(before) * alpha / away_from_zero(omega)
+            # Where the recurrence has lost its footing it starts anew from the residual.
+            lost = (rho.abs() <= 1e-8 * _norm(shadow) * _norm(r)) | (omega.abs() <= 1e-8)
+            shadow = torch.where(lost.unsqueeze(-1), r, shadow)
+            rho = torch.where(lost, _dot(r, r), rho)
+            beta = torch.where(lost, 0.0, rho / nonzero(before) * alpha / nonzero(omega))
             p = r + beta.unsqueeze(-1) * (p - omega.unsqueeze(-1) * v)
             p_hat = precondition(p)
             v = product(p_hat)
-            alpha = rho / away_from_zero(_dot(shadow, v))
+            alpha = rho / nonzero(_dot(shadow, v))
             s = r - alpha.unsqueeze(-1) * v
             s_hat = precondition(s)
             t = product(s_hat)
-            omega = _dot(t, s) / away_from_zero(_dot(t, t))
+            omega = _dot(t, s) / nonzero(_dot(t, t))
             moved = x + alpha.unsqueeze(-1) * p_hat + omega.unsqueeze(-1) * s_hat
             x = torch.where(done.unsqueeze(-1), x, moved)
             r = torch.where(done.unsqueeze(-1), r, s - omega.unsqueeze(-1) * t)
-            done = self._small(_norm(r), scale)
+            done = _norm(r) < tolerance
         return x, self.max_its, done
 
 
@@ -174,6 +176,11 @@ def _orthogonal(w: torch.Tensor, V: list[torch.Tensor]) -> tuple[torch.Tensor, t
         h = _apply(basis.mT, w)
         w, total = w - _apply(basis, h), total + h
     return w, total
+
+
+def nonzero(x: torch.Tensor) -> torch.Tensor:
+    """`x` as a divisor of what is zero where `x` is."""
+    return torch.where(x == 0.0, 1.0, x)
 
 
 def _norm(v: torch.Tensor) -> torch.Tensor:
