@@ -67,7 +67,7 @@ void squared_norms(const at::Tensor & rows, std::span<double> values)
 
 /**
  * A batch of systems whose residual and Jacobian are computed in Python, on the rows asked for; linear
- * solves, updates and all decisions are made here.
+ * solves, updates and all decisions are made here. A Jacobian that is no tensor solves for the step itself.
  */
 class CallbackSystem
 {
@@ -93,7 +93,11 @@ public:
     const Index n = static_cast<Index>(points.size());
     const Index nu = _guess.size(1);
     _r = checked(to_tensor(answer[0], "the residual"), {n, nu}, "the residual");
-    _jacobian = checked(to_tensor(answer[1], "the Jacobian"), {n, nu, nu}, "the Jacobian");
+    _linearization = nb::none();
+    if (nb::hasattr(answer[1], "solve_rows"))
+      _linearization = answer[1];
+    else
+      _jacobian = checked(to_tensor(answer[1], "the Jacobian"), {n, nu, nu}, "the Jacobian");
     for (std::size_t i = 0; i < points.size(); ++i)
       _slot[static_cast<std::size_t>(points[i])] = static_cast<Index>(i);
     squared_norms(_r, norm2);
@@ -102,7 +106,9 @@ public:
   void step(Points points, std::span<double> slope, std::span<std::uint8_t> singular)
   {
     _du = at::zeros_like(_r);
-    if (_r.device().is_cpu())
+    if (!_linearization.is_none())
+      solve_in_python(points, singular);
+    else if (_r.device().is_cpu())
     {
       nb::gil_scoped_release release;
       if (_r.scalar_type() == at::kDouble)
@@ -275,10 +281,26 @@ private:
     const at::Tensor where = tensor_of(slots(points)).to(_r.device());
     const auto [du, info] =
         at::linalg_solve_ex(_jacobian.index_select(0, where), -_r.index_select(0, where).unsqueeze(-1));
-    const at::Tensor failed = (info != 0).logical_or(~du.isfinite().all(-1).all(-1)).to(at::kCPU);
-    const bool * flags = failed.const_data_ptr<bool>();
-    std::copy(flags, flags + points.size(), singular.begin());
+    flag(points, (info != 0).logical_or(~du.isfinite().all(-1).all(-1)), singular);
     _du.index_copy_(0, where, du.squeeze(-1));
+  }
+
+  /// By the linearization's own solve_rows(rows, b); what is not finite counts as singular.
+  void solve_in_python(Points points, std::span<std::uint8_t> singular)
+  {
+    const at::Tensor where = tensor_of(slots(points));
+    const at::Tensor b = -_r.index_select(0, where.to(_r.device()));
+    const nb::object answer = _linearization.attr("solve_rows")(to_python(where), to_python(b));
+    const at::Tensor du = checked(to_tensor(answer, "the step"), b.sizes(), "the step");
+    flag(points, ~du.isfinite().all(-1), singular);
+    _du.index_copy_(0, where.to(_du.device()), du);
+  }
+
+  static void flag(Points points, const at::Tensor & failed, std::span<std::uint8_t> singular)
+  {
+    const at::Tensor host = failed.to(at::kCPU).contiguous();
+    const bool * flags = host.const_data_ptr<bool>();
+    std::copy(flags, flags + points.size(), singular.begin());
   }
 
   /// Where the next part of the step starts from: the caller's guess, then the last solution committed.
@@ -293,6 +315,7 @@ private:
   std::vector<double> _step_norm;
   at::Tensor _r;
   at::Tensor _jacobian;
+  nb::object _linearization = nb::none();
   at::Tensor _du;
 };
 
@@ -396,7 +419,9 @@ void bind_newton(nb::module_ & m)
 
 guess: (n, nu) float32 or float64. linearize(u, points) returns the residual (m, nu) and Jacobian (m, nu, nu) of the
 points at the iterates u (m, nu), residual(u, points) the residual alone; points is an int64 tensor of ascending numbers,
-or None for all n. options: type, and any of solver_options(type). With max_substepping_level > 0, begin(points, from, to) and commit(points, u) prepare and conclude
+or None for all n. In place of the Jacobian there may be an object with solve_rows(rows, b), the solution (k, nu) of
+J x = b (k, nu) for some rows of what linearize returned, not finite where there is none. options: type, and any of
+solver_options(type). With max_substepping_level > 0, begin(points, from, to) and commit(points, u) prepare and conclude
 a part of the step.
 
 Returns the iterates (n, nu) and a dict of tensors with one entry per point: status (0 converged, 1 updates used up, 2

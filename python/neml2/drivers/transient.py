@@ -77,7 +77,7 @@ class TransientDriver(HitObject):
                     f"its leading axis must have {self.steps} steps, as prescribed_time"
                 )
                 raise self.error(text, option.replace("_names", "_values"))
-            found[name] = with_declared_sub_batch(self, name, value, option.replace("_names", "_values"), 1)
+            with_declared_sub_batch(self, name, value, option.replace("_names", "_values"), 1)
         return found
 
     def _initial(self) -> State:
@@ -86,7 +86,7 @@ class TransientDriver(HitObject):
         for name, value in found.items():
             option = f"ic_{type(value).__name__}_names"
             self._check_variable(name, value, spec, "input or output", option)
-            found[name] = with_declared_sub_batch(self, name, value, option.replace("_names", "_values"))
+            with_declared_sub_batch(self, name, value, option.replace("_names", "_values"))
         return found
 
     def _check_variable(self, name: str, value: TensorWrapper, spec: Mapping[str, Any], what: str, option: str) -> None:
@@ -171,7 +171,10 @@ class TransientDriver(HitObject):
 
     def _advance(self, step: int) -> State:
         known = self.inputs[step]
-        state = {name: known[name] if name in known else self._zero(name, known) for name in self.model.input_spec}
+        state = {
+            name: with_declared_sub_batch(self, name, known[name]) if name in known else self._zero(name, known)
+            for name in self.model.input_spec
+        }
         if hasattr(self.model, "evaluate"):
             values = self.model.evaluate(state)
         else:

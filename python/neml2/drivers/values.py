@@ -54,7 +54,7 @@ def typed_value(driver: HitObject, token: Any, T: Any, option: str) -> TensorWra
 
 
 def with_declared_sub_batch(
-    driver: HitObject, name: str, value: TensorWrapper, option: str, leading: int = 0
+    driver: HitObject, name: str, value: TensorWrapper, option: str = "", leading: int = 0
 ) -> TensorWrapper:
     """`value` with the sub-batch shape [Settings] declares for `name`; axes of size 1 and values without batch axes
     are expanded. `leading` batch axes (the steps) are no part of it.

@@ -11,8 +11,9 @@ import torch
 from ..errors import InvalidModel, MissingInput, listing, suggestion
 from ..hit import base_name, lag
 from ..models import Model, Option, Reference, Variable, register
-from ..solvers import DenseLU, Newton
+from ..solvers import Krylov, LinearSolver, Newton, SchurComplement
 from ..types import TensorWrapper
+from .bordered import Partition, partition
 from .layout import Layout
 from .nonlinear_system import NonlinearSystem
 from .residual import Residual, Slot, common_dtype, parameter_slots
@@ -66,12 +67,10 @@ class ImplicitUpdate(Model):
         if not isinstance(self.solver, Newton):
             kind = type(self.solver).__name__
             raise self.error(f"a {kind} solves no nonlinear system; expected Newton", "solver")
-        if len(system.groups) > 1:
-            text = f"system '{system.name}' has {len(system.groups)} groups of unknowns; DenseLU takes one"
-            raise self.error(text, "equation_system")
+        self._check_linear_solver(self.solver.linear_solver)
         for option in ("input_sensitivity_solver", "param_sensitivity_solver"):
             other = getattr(self, option)
-            if other is not None and not isinstance(other, DenseLU):
+            if other is not None and not isinstance(other, LinearSolver):
                 raise self.error(f"a {type(other).__name__} is no linear solver; expected a DenseLU", option)
         if self.max_substepping_level < 0:
             raise self.error("must not be negative", "max_substepping_level")
@@ -82,6 +81,22 @@ class ImplicitUpdate(Model):
                 raise self.error(text, "incremental_variables")
         if self.predictor is not None:
             self._check_predictor(self.predictor)
+
+    def _check_linear_solver(self, solver: LinearSolver) -> None:
+        groups = self.equation_system.groups
+        label = f"system '{self.equation_system.name}' has {len(groups)} group{'s' * (len(groups) > 1)} of unknowns"
+        if isinstance(solver, SchurComplement):
+            if len(groups) != 2:
+                raise self.error(f"{label}; SchurComplement takes two", "equation_system")
+        elif isinstance(solver, Krylov):
+            if any(group.structure == "block" for group in groups):
+                raise self.error(f"{type(solver).__name__} takes dense groups of unknowns only", "equation_system")
+            if len(groups) > 1 and solver.preconditioner.assembles:
+                kind = type(solver.preconditioner).__name__
+                raise self.error(f"{label}; a {kind} takes one", "equation_system")
+        elif len(groups) > 1:
+            text = f"{label}; {type(solver).__name__} takes one, SchurComplement two"
+            raise self.error(text, "equation_system")
 
     def _check_predictor(self, predictor: Model) -> None:
         spec = self.equation_system.unknown_spec
@@ -107,7 +122,7 @@ class ImplicitUpdate(Model):
             raise MissingInput(f"{self!r} needs the input '{missing[0]}'; given are: {listing(state)}")
         predicted = self.predictor.evaluate(state) if self.predictor is not None else {}
         guesses = [self._guess(name, predicted, state) for name in self.equation_system.unknowns]
-        layout = Layout(self.equation_system.unknowns, self.equation_system.residuals, guesses)
+        layout = Layout(self.equation_system.groups, guesses)
         givens = [name for name in self.input_spec if name in self.equation_system.givens]
         givens += [name for name in self._lags() if name not in givens]
         residual = Residual(
@@ -115,6 +130,8 @@ class ImplicitUpdate(Model):
             layout,
             [Slot(name, type(state[name]), state[name].sub_batch_ndim) for name in givens],
             parameter_slots(self.equation_system.model),
+            part=self._partition(layout),
+            linear_solver=self.solver.linear_solver,
         )
         values = [state[name].data for name in givens] + self._parameter_values(residual)
         dtype = common_dtype([*values, *(guess.data for guess in guesses)])
@@ -126,7 +143,20 @@ class ImplicitUpdate(Model):
         else:
             with torch.no_grad():
                 u = solve(residual, settings, walk, guess, values, self._label()).u
+        if u is guess:
+            return layout.typed(layout.by_groups([value.data.to(dtype) for value in guesses]))
         return layout.unpack(u)
+
+    def _partition(self, layout: Layout) -> Partition | None:
+        """Sites and common unknowns, if some group has block structure."""
+        groups = self.equation_system.groups
+        if all(group.structure == "dense" for group in groups):
+            return None
+        blocks = [group.structure == "block" for group in groups for _ in group.unknowns]
+        try:
+            return partition(layout.entries, blocks)
+        except InvalidModel as error:
+            raise self.equation_system.error(error.text, "structure", InvalidModel) from None
 
     def _label(self) -> str:
         return f"{type(self).__name__} '{self.name}'" if self.name else type(self).__name__

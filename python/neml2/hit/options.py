@@ -153,7 +153,8 @@ class OptionFamilyDeclaration(Declaration):
 
 
 class ReferenceDeclaration(Declaration):
-    """The name of a block of another (or the same) section; the value is the object built from that block."""
+    """The name of a block of another (or the same) section; the value is the object built from that block. A default
+    may be a block's name too."""
 
     role = "reference"
 
@@ -162,6 +163,16 @@ class ReferenceDeclaration(Declaration):
 
     def kind_name(self) -> str:
         return f"{'names' if self.many else 'name'} in [{self.section}]"
+
+    def read(self, block: Block, source: InputFile) -> Any:
+        if isinstance(self.default, str) and block.field(self.option) is None:
+            return source.get(self.section, self.default, block.where)
+        return super().read(block, source)
+
+    def take(self, values: dict[str, Any]) -> Any:
+        if isinstance(self.default, str) and self.attribute not in values and self.option not in values:
+            raise MissingOption(self.missing())  # there is no file to find the block in
+        return super().take(values)
 
     def parse(self, field: Field, source: InputFile) -> Any:
         if self.many:
@@ -201,8 +212,8 @@ def OptionFamily(pattern: str, kind: Any, words: Iterable[str], default: Any = R
 
 
 def Reference(section: str, default: Any = REQUIRED, *, many: bool = False) -> Any:
-    """Declare a reference to a block of `section` (a list of them with `many`); the attribute holds the
-    object."""
+    """Declare a reference to a block of `section` (a list of them with `many`), `default` being None or a block's
+    name; the attribute holds the object."""
     return ReferenceDeclaration(section, default, many=many)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..hit import HitObject, Option, Reference, register
-from .linear import DenseLU
+from .linear import DenseLU, LinearSolver
 
 
 @register("Newton")
@@ -32,7 +32,7 @@ class Newton(HitObject):
     def setup(self) -> None:
         if self.linear_solver is None:
             self.linear_solver = DenseLU()
-        if not isinstance(self.linear_solver, DenseLU):
+        if not isinstance(self.linear_solver, LinearSolver):
             kind = type(self.linear_solver).__name__
             raise self.error(f"a {kind} is no linear solver; expected a DenseLU", "linear_solver")
         self._check_values()

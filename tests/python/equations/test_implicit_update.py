@@ -384,15 +384,6 @@ class TestOptions:
             load(text, *overrides).get_model("update")
         return str(caught.value)
 
-    @pytest.mark.parametrize(
-        "name", ["SchurComplement", "GMRES", "BiCGStab", "JacobiPreconditioner", "FullPreconditioner"]
-    )
-    def test_what_is_not_available_is_named(self, name):
-        block = f"\n[Solvers]\n  [lu]\n    type = {name}\n    restart = 3\n  []\n[]\n"
-        text = DECAY.replace("type = Newton\n", "type = Newton\n    linear_solver = 'lu'\n") + block
-        assert f"{name} is not available in this version" in self.complaint(text)
-        assert load(DECAY + block).get_model("update") is not None  # nobody asks for it
-
     def test_bad_values(self):
         assert "max_its" in self.complaint(DECAY, "Solvers/newton/max_its=0")
         assert "a finite number, 0 or more" in self.complaint(DECAY, "Solvers/newton/abs_tol=-1")

@@ -28,7 +28,7 @@ class Example:
     """`reference` takes the inputs in declared order, then the parameters, each at one point, and returns the
     output or a tuple of them. `domain`: bounds of an input, numbers or arrays of its shape, (-1, 1) where nothing
     is said. `lead`: sizes of the batch axes a point has, tagged as site axes unless the type reduces points; `leads`:
-    those of single inputs, where they differ.
+    those of single inputs, where they differ. `sections`: further text of the input file.
     `bad`: options that must be refused, and the option the error must name."""
 
     type: str
@@ -39,6 +39,7 @@ class Example:
     leads: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sites: bool = True
     tensors: str = ""
+    sections: str = ""
     bad: tuple[tuple[Mapping[str, Any], str], ...] = ()
     label: str = ""
 
@@ -52,7 +53,7 @@ class Example:
         options = {**self.options, **(changes or {})}
         lines = [f"    {name} = '{value}'" for name, value in options.items() if value is not None]
         block = "\n".join(["  [m]", f"    type = {self.type}", *lines, "  []"])
-        return f"[Tensors]\n{self.tensors}\n[]\n[Models]\n{block}\n[]\n"
+        return f"[Tensors]\n{self.tensors}\n[]\n{self.sections}[Models]\n{block}\n[]\n"
 
     def build(self, changes: Mapping[str, Any] | None = None) -> Any:
         """A model of its own, for tests that change it."""
