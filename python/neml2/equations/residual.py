@@ -64,7 +64,8 @@ class _Evaluation(torch.nn.Module):
 @dataclass
 class Residual:
     """r(u; givens, parameters) of one call. Values of givens and parameters are passed in as raw tensors, in the
-    order of `slots`; parameters keep those of the model where `swap` is off."""
+    order of `slots`; parameters keep those of the model where `swap` is off. It must be on where a parameter has batch
+    axes, of which some points take some values."""
 
     model: Model
     layout: Layout
@@ -133,7 +134,7 @@ def row(slot: Slot, value: torch.Tensor, batch: torch.Size, index: torch.Tensor)
     if math.prod(own) == 1 and math.prod(batch) != 1:
         return value.reshape(value.shape[len(own) :])
     point = value.shape[len(own) :]
-    return value.expand(*batch, *point).reshape(-1, *point)[index]
+    return value.expand((*batch, *point)).reshape(-1, *point)[index]
 
 
 def common_dtype(values: Sequence[Any]) -> torch.dtype:
