@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..solvers.convergence import STATUS, ConvergenceError, FailedPoint, describe
+from .finite import NOT_FINITE, lost_points, places, times
 from .residual import Residual, row
 
 
@@ -139,26 +140,66 @@ def solve(
     rows = Rows(residual, values, batch, walk)
     start = guess.expand(*batch, n).reshape(-1, n)
     u, outcome = newton(start, rows.linearize, rows.evaluate, settings, walk.level, rows.begin, rows.commit)
-    if len(outcome["failed"]):
-        raise convergence_error(outcome, label)
+    lost = lost_givens(residual, values, batch)
+    if len(outcome["failed"]) or lost:
+        raise convergence_error(outcome, label, residual, values, batch, lost)
     if rows.count and not bool(outcome["iterations"].any()):
         return Solution(guess, batch, [])
     walked = walk.level > 0 and bool((outcome["substeps"] > 1).any())
     return Solution(u.reshape(*batch, n), batch, rows.parts if walked else [])
 
 
-def convergence_error(outcome: dict[str, torch.Tensor], label: str) -> ConvergenceError:
+def lost_givens(residual: Residual, values: Sequence[torch.Tensor], batch: torch.Size) -> dict[str, torch.Tensor]:
+    """Givens that are not finite: their flat points, by name. Such a point fails whatever its residual says."""
+    found = {}
+    for slot, value in zip(residual.givens, values, strict=False):
+        points = lost_points(value, slot.point_ndim, batch)
+        if len(points):
+            found[slot.name] = points
+    return found
+
+
+def convergence_error(
+    outcome: dict[str, torch.Tensor],
+    label: str,
+    residual: Residual,
+    values: Sequence[torch.Tensor],
+    batch: torch.Size,
+    lost: dict[str, torch.Tensor],
+) -> ConvergenceError:
+    """Names the points that failed, the givens that are not finite there, and steps of no length."""
+    without = torch.cat(list(lost.values())).tolist() if lost else []
     points = [
         FailedPoint(
             index=point,
             iterations=int(outcome["iterations"][point]),
-            residual=float(outcome["final_norm"][point]),
-            reason=STATUS[int(outcome["status"][point])],
+            residual=math.nan if point in without else float(outcome["final_norm"][point]),
+            reason=STATUS[2 if point in without else int(outcome["status"][point])],
         )
-        for point in outcome["failed"].tolist()
+        for point in sorted({*outcome["failed"].tolist(), *without})
     ]
-    text = describe(points, len(outcome["status"]))
+    count = len(outcome["status"])
+    text = describe(points, count)
+    if lost:
+        text += f"; {NOT_FINITE}{places(lost, count)}"
+    unexplained = [p.index for p in points if p.reason == STATUS[2] and p.index not in without]
+    if unexplained:
+        text += _without_length(residual, values, batch, torch.tensor(unexplained))
     return ConvergenceError(f"{label}: {text}" if label else text, points)
+
+
+def _without_length(residual: Residual, values: Sequence[torch.Tensor], batch: torch.Size, points: torch.Tensor) -> str:
+    """`; a time step of zero: 't' at points 3, 5` of the points at which the residual is not finite."""
+    given = {slot.name: (slot, value) for slot, value in zip(residual.givens, values, strict=False)}
+    found = {}
+    for name in times(residual.model):
+        if name in given and f"{name}~1" in given:
+            now, old = (value.reshape(*slot.batch(value), -1) for slot, value in (given[name], given[f"{name}~1"]))
+            still = (now == old).all(-1).expand(batch).reshape(-1).cpu()
+            where = points[still[points]]
+            if len(where):
+                found[name] = where
+    return f"; a time step of zero: {places(found, math.prod(batch))}" if found else ""
 
 
 __all__ = ["Part", "Rows", "Solution", "Walk", "convergence_error", "part_values", "row", "solve"]
