@@ -57,8 +57,9 @@ public:
   /// The outputs, each (*batch, *base). All inputs are needed.
   ValueMap forward(const ValueMap & inputs) const;
 
-  /// The same, with only those batch axes that each output has of itself: an output that depends on unbatched
-  /// inputs alone has none, and an unknown whose first guess solves its equations has those of the guess.
+  /// The same, with only those batch axes that each output has of itself: an output has the axes of what it
+  /// depends on, and the unknowns of an implicit update share those of all their first guesses, and of all that is
+  /// given to it unless these guesses solve it at every point.
   ValueMap forward_natural(const ValueMap & inputs) const;
 
   /// The outputs, and the derivatives of the compiled pairs' outputs in the direction of the tangents, each

@@ -282,11 +282,12 @@ public:
   V last[S] = {}; ///< of lanes that failed: the state after the last attempt
 
 private:
+  /// The iterates are those reached so far.
   void begin(V * s, double from, double to) const
   {
     using T = ScalarOf<V>;
     for (int k = 0; k < S; ++k)
-      s[k] = _given[k];
+      s[k] = _reached[k];
     for (int i = 0; i < _count; ++i)
       for (int k = 0; k < _increments[i].size; ++k)
       {

@@ -12,7 +12,7 @@ from ..hit import HitObject, Option, OptionFamily, Reference, register
 from ..types import TensorWrapper
 from .progress import Progress
 from .regression import one_line
-from .values import TYPES, named_values
+from .values import TYPES, check_tolerances, named_values
 
 
 @register("ModelUnitTest")
@@ -37,6 +37,7 @@ class ModelUnitTest(HitObject):
     derivative_abs_tol: float = Option(float, 1e-8)
 
     def setup(self) -> None:
+        check_tolerances(self, "value_rel_tol", "value_abs_tol", "derivative_rel_tol", "derivative_abs_tol")
         self.inputs = named_values(self, "input", self.input_names, self.input_values)
         self.expected = named_values(self, "output", self.output_names, self.output_values)
         spec = self.model.input_spec
@@ -67,8 +68,8 @@ class ModelUnitTest(HitObject):
     def run(self, progress: Progress | None = None) -> None:
         """Raises AssertionError for the first value or derivative that differs."""
         del progress
-        self.check_values()
-        self.check_derivatives()
+        if not self.check_values() + self.check_derivatives():
+            raise AssertionError(f"{self.where()}: nothing was compared; give outputs, or a model with inputs")
 
     def check_values(self) -> int:
         """Compares values; returns how many."""

@@ -125,15 +125,18 @@ class ImplicitUpdate(Model):
         layout = Layout(self.equation_system.groups, guesses)
         givens = [name for name in self.input_spec if name in self.equation_system.givens]
         givens += [name for name in self._lags() if name not in givens]
+        parameters = parameter_slots(self.equation_system.model)
+        parameter_values = self._parameter_values(parameters)
         residual = Residual(
             self.equation_system.model,
             layout,
             [Slot(name, type(state[name]), state[name].sub_batch_ndim) for name in givens],
-            parameter_slots(self.equation_system.model),
+            parameters,
+            swap=any(slot.batch(value) for slot, value in zip(parameters, parameter_values, strict=True)),
             part=self._partition(layout),
             linear_solver=self.solver.linear_solver,
         )
-        values = [state[name].data for name in givens] + self._parameter_values(residual)
+        values = [state[name].data for name in givens] + parameter_values
         dtype = common_dtype([*values, *(guess.data for guess in guesses)])
         guess = layout.pack([value.data for value in guesses]).to(dtype)
         walk = self._walk(givens)
@@ -161,9 +164,9 @@ class ImplicitUpdate(Model):
     def _label(self) -> str:
         return f"{type(self).__name__} '{self.name}'" if self.name else type(self).__name__
 
-    def _parameter_values(self, residual: Residual) -> list[torch.Tensor]:
+    def _parameter_values(self, parameters: list[Slot]) -> list[torch.Tensor]:
         values = dict(self.equation_system.model.named_parameters())
-        return [values[slot.name] for slot in residual.parameters]
+        return [values[slot.name] for slot in parameters]
 
     def _lags(self) -> list[str]:
         return [f"{name}~1" for name in self.incremental_variables]

@@ -66,8 +66,9 @@ class _Evaluation(torch.nn.Module):
 @dataclass
 class Residual:
     """r(u; givens, parameters) of one call. Values of givens and parameters are passed in as raw tensors, in the
-    order of `slots`; parameters keep those of the model where `swap` is off. `part`: which unknowns belong to sites
-    that are eliminated one by one, if any do. `linear_solver`: finds the steps of Newton's method."""
+    order of `slots`; parameters keep those of the model where `swap` is off. It must be on where a parameter has batch
+    axes, of which some points take some values. `part`: which unknowns belong to sites that are eliminated one by one,
+    if any do. `linear_solver`: finds the steps of Newton's method."""
 
     model: Model
     layout: Layout
@@ -175,7 +176,7 @@ def row(slot: Slot, value: torch.Tensor, batch: torch.Size, index: torch.Tensor)
     if math.prod(own) == 1 and math.prod(batch) != 1:
         return value.reshape(value.shape[len(own) :])
     point = value.shape[len(own) :]
-    return value.expand(*batch, *point).reshape(-1, *point)[index]
+    return value.expand((*batch, *point)).reshape(-1, *point)[index]
 
 
 def common_dtype(values: Sequence[Any]) -> torch.dtype:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -243,6 +243,14 @@ class Model(torch.nn.Module, Configured):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "source": None, "block": None}
+
+    def named_modules(self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator:
+        """Every model once, by the first path to it, whatever `remove_duplicate` says.
+
+        A model that several others share has one set of parameters. torch.func.functional_call would take each path for
+        a set of its own that is tied to the others, and put back the last of them as it had found it: replaced.
+        """
+        return super().named_modules(memo, prefix, True)
 
     def add_child(self, model: torch.nn.Module, name: str, fallback: str) -> None:
         """Register a child under its block's name, which then stands in the qualified names of its

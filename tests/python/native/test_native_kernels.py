@@ -286,7 +286,7 @@ def test_substepping_is_bisection():
 
     def walk(values, old, start, end, level):
         """Solution at `end` from that at `start`, and the updates made."""
-        part = {**values, **{f"{name}~1": v for name, v in old.items()}}
+        part = {**values, **old, **{f"{name}~1": v for name, v in old.items()}}  # which is the guess, too
         for name in ("strain", "t"):
             change = values[name] - values[f"{name}~1"]
             part[f"{name}~1"] = values[f"{name}~1"] + start * change
