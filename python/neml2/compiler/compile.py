@@ -80,6 +80,7 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     check_compiler()
     folder = check_output(options.output_dir, options.model)
     names = [name for name, _ in model.named_parameters()]
+    check_numbers(model)
     promoted = [known(name, names, "parameter", "it can promote") for name in dict.fromkeys(options.parameters)]
     stored = [*promoted, *(n for n, p in model.named_parameters() if n not in promoted)]
     pairs = expand_pairs(options.derivatives, model, promoted, stored)
@@ -157,6 +158,13 @@ def known(name: str, names: Sequence[str], kind: str, have: str) -> str:
         hint = suggestion(name, names) or ""
         raise CompileError(f"no {kind} '{name}'{hint}; {have}: {listing(names) if names else 'none'}")
     return name
+
+
+def check_numbers(model: Model) -> None:
+    """Raises CompileError for a parameter or buffer that holds NaN: every result would be NaN. Infinity can be meant."""
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if value.is_floating_point() and value.isnan().any():
+            raise CompileError(f"'{name}' of '{model.name}' holds NaN, expected numbers")
 
 
 def expand_pairs(

@@ -49,7 +49,7 @@ std::string zip(const std::vector<std::pair<std::string, std::string>> & members
   for (const auto & [name, data] : members)
   {
     const auto sizes =
-        number(0, 4) + number(data.size(), 4) + number(data.size(), 4) + number(name.size(), 2);
+        number(crc32(data), 4) + number(data.size(), 4) + number(data.size(), 4) + number(name.size(), 2);
     directory += "PK\1\2" + number(20, 2) + number(20, 2) + number(0, 2) + std::string(1, method) +
                  number(0, 1) + number(0, 4) + sizes + std::string(12, char(0)) + number(archive.size(), 4) +
                  name;
@@ -66,6 +66,13 @@ TEST(Archive, FindsTheOneSharedObject)
   EXPECT_EQ(find_shared_object(archive, "a.pt2"), "code");
 }
 
+// The published check value of CRC-32, and the empty text.
+TEST(Archive, ChecksumIsThatOfZip)
+{
+  EXPECT_EQ(crc32("123456789"), 0xcbf43926u);
+  EXPECT_EQ(crc32(""), 0u);
+}
+
 TEST(Archive, RefusesWhatIsNoSuchArchive)
 {
   const auto refuse = [](const std::string & archive, const std::string & reason)
@@ -75,11 +82,14 @@ TEST(Archive, RefusesWhatIsNoSuchArchive)
   refuse("", "no zip archive, or truncated");
   refuse("not a zip archive, but long enough to be one", "no zip archive, or truncated");
   refuse(zip({{"m/version", "1"}}), "holds no shared object");
-  refuse(zip({{"m/a.so", "1"}, {"m/b.so", "2"}}), "more than one shared object");
+  refuse(zip({{"m/a.so", "1"}, {"m/b.so", "2"}}), "more than once");
   refuse(zip({{"m/a.so", "1"}}, 8), "compressed");
   const auto whole = zip({{"m/a.so", std::string(100, 'x')}});
   refuse(whole.substr(0, whole.size() - 30), "truncated");
   auto damaged = whole;
+  damaged[50] = 'y';
+  refuse(damaged, "does not have its checksum");
+  damaged = whole;
   damaged[0] = 'X';
   refuse(damaged, "not where its table of contents says");
 }
