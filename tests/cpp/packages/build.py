@@ -19,6 +19,8 @@ PACKAGES = {
     "promoted": ("elasticity.i", "elasticity", ["-p", "E", "-p", "nu", "-d", "stress:strain", "-d", "stress:E"]),
     "single": ("elasticity.i", "elasticity", ["--dtype", "float32", "-p", "E", "-d", "stress:strain"]),
     "isoharden": ("../../../benchmarks/implicit/isoharden.i", "model", ["-d", ":"]),
+    "native": ("elasticity.i", "elasticity", ["-p", "E", "-d", ":", "--backend", "native"]),
+    "isoharden_native": ("../../../benchmarks/implicit/isoharden.i", "model", ["-d", ":", "--backend", "native"]),
     "combination": ("combination.i", "combination", ["-d", ":"]),
 }
 
@@ -32,8 +34,7 @@ def fingerprint(text: str) -> str:
     return digest.hexdigest()
 
 
-def main() -> int:
-    target = Path(sys.argv[1])
+def main(target: Path) -> int:
     sys.path.insert(0, str(SOURCES.parent))
     for folder, (source, model, options) in PACKAGES.items():
         stamp = target / folder / "stamp"
@@ -51,4 +52,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))

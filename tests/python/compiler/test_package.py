@@ -72,7 +72,7 @@ def test_progress_names_each_graph_in_lines(folder):
 def test_metadata_describes_the_package(compiled):
     stub = compiled(ELASTICITY, "elasticity", "-p", "E", "-d", ":", "-d", "stress:E")
     data = described(stub)
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["versions"]["torch"] == torch.__version__
     assert data["versions"]["neml2"] == neml2.__version__
     assert (data["device"], data["dtype"], data["backend"]) == ("cpu", "float64", "aoti")
