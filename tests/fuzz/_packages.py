@@ -22,7 +22,7 @@ def packages() -> list[Path]:
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
     folder = ROOT / "build" / "fuzz" / "packages"
-    assert build.main(folder) == 0, "the packages to start from could not be compiled"
+    assert build.main(folder, NAMES) == 0, "the packages to start from could not be compiled"
     return [next(folder.glob(f"{name}/*/cpu")) for name in NAMES]
 
 
@@ -47,7 +47,7 @@ def load_and_call(rng: random.Random, metadata: Path) -> None:
     try:
         model = aoti.Model(metadata)
         points = rng.choice([1, 3, 40])
-        shapes: dict[str, Any] = model.input_shapes
+        shapes: dict[str, Any] = model.input_base_shapes
         inputs = {name: 1e-4 * torch.ones(points, *shape, dtype=model.dtype) for name, shape in shapes.items()}
         model.forward(inputs)
         model.jacobian(inputs)

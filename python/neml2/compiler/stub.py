@@ -54,6 +54,8 @@ def _can_hold(path: str) -> bool:
     """Whether an input file gives back the path that is written into it."""
     import nmhit
 
+    if not path.isprintable():  # lines are indented as they are written
+        return False
     try:
         root = nmhit.parse_text(f"[s]\n  path = '{path}'\n[]\n", [], [])
         (section,) = root.children()

@@ -2,6 +2,7 @@
 // Metadata: damaged ones are refused, and so are those whose hash holds and whose numbers do not fit one
 // another.
 #include "aoti/Metadata.h"
+#include "neml2/aoti/exceptions.h"
 #include "packages.h"
 
 #include <nlohmann/json.hpp>
@@ -167,7 +168,7 @@ TEST(MetadataNumbers, OfImplicitSegments)
   { expect_refused(root, {{at + where, value}}, words); };
   refuse("/newton/residual", 1 << 20, "residuals for");
   refuse("/newton/size", segment["newton"]["size"].get<int>() + 16, "are used");
-  refuse("/newton/jacobian/index", json::array(), "entries, expected");
+  refuse("/newton/jacobian/index", json::array(), "are used");
   refuse("/unknowns", json::array(), "has no unknowns");
   refuse("/unknowns/1", segment["unknowns"][0], "one of them twice");
   refuse("/derivative/file", nullptr, "");

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -34,9 +35,10 @@ def fingerprint(text: str) -> str:
     return digest.hexdigest()
 
 
-def main(target: Path) -> int:
+def main(target: Path, names: Iterable[str] = PACKAGES) -> int:
     sys.path.insert(0, str(SOURCES.parent))
-    for folder, (source, model, options) in PACKAGES.items():
+    for folder in names:
+        source, model, options = PACKAGES[folder]
         stamp = target / folder / "stamp"
         mark = fingerprint((HERE / source).read_text() + repr(options))
         if stamp.exists() and stamp.read_text() == mark:

@@ -18,20 +18,7 @@ from neml2.compiler.seal import sealed
 from support import metadata, run_tool
 
 STRAIN = {"strain": 1e-3 * torch.arange(1.0, 7.0, dtype=torch.float64)}
-ODD = [
-    "a 'quoted' one",
-    'a "quoted" one',
-    "a#b",
-    "${HOME}",
-    "$x",
-    "a b  c",
-    "a\nb",
-    "straße",
-    " edge ",
-    "a;b",
-    "[x]",
-    "%41",
-]
+ODD = ("it's", 'a "b"', "a#b", "${HOME}", "$x", "a b  c", "a\nb", "straße", " edge ", "a;b", "[x]", "%41")
 
 
 def compile_here(folder: Path, text: str = ELASTICITY, backend: str = "native", output: Path | None = None) -> Path:
