@@ -116,7 +116,7 @@ def run(target: str, seed: int, cases: int, seconds: float, keep: Path, show: bo
 def _bar(target: str, cases: int, seconds: float):
     from tqdm import tqdm
 
-    return tqdm(desc=target, total=cases if cases < sys.maxsize else None, unit=" cases", mininterval=1)
+    return tqdm(desc=target, total=cases if cases < 1 << 40 else None, unit=" cases", mininterval=1)
 
 
 def _watch(process: subprocess.Popen, folder: Path, bar: object, before: int) -> None:
