@@ -16,8 +16,8 @@ def tie(artifact_path: str, identity: str) -> str:
 
 
 def package_files(stub: Path, artifact_path: str, package: str, name: str) -> list[Path]:
-    """Metadata files of the model `name`, in the order in which they count: beside the stub if made with it, then in the
-    folder `artifact_path`, then beside the stub. `package` is the stub's tie."""
+    """Metadata files of the model `name`, in the order in which they count: beside the stub if made with it, then in
+    the folder `artifact_path`, then beside the stub. `package` is the stub's tie."""
     given = stub.parent / artifact_path
     beside = stub.parent / given.name
     found = {folder: sorted(folder.glob(f"*/{name}_meta.json")) for folder in (beside, given)}

@@ -161,7 +161,7 @@ def known(name: str, names: Sequence[str], kind: str, have: str) -> str:
 
 
 def check_numbers(model: Model) -> None:
-    """Raises CompileError for a parameter or buffer that holds NaN: every result would be NaN. Infinity can be meant."""
+    """Raises CompileError for a parameter or buffer that holds NaN. Infinity can be meant."""
     for name, value in (*model.named_parameters(), *model.named_buffers()):
         if value.is_floating_point() and value.isnan().any():
             raise CompileError(f"'{name}' of '{model.name}' holds NaN, expected numbers")

@@ -77,7 +77,8 @@ def load(
     """`use(path)` of the file kept under `name`; missing or damaged, `build(path, scratch folder)` writes it.
 
     `use` is called while no other process replaces the file; an OSError it raises means a file that is of no use here,
-    which is built once more. Where the cache cannot be written or is full, the file is built in a temporary folder and not kept.
+    which is built once more. Where the cache cannot be written or is full, the file is built in a temporary folder and
+    not kept.
     """
     cache = folder(kind)
     kept = cache / f"{name}{suffix}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The text of a package's metadata: JSON that begins with a hash of itself.
 
-The hash is the SHA-256 of the text with zeros in the place of its own 64 digits. JSON has no infinities and no NaN; they
-are written as words.
+The hash is the SHA-256 of the text with zeros in the place of its own 64 digits. JSON has no infinities and no NaN;
+they are written as words.
 """
 
 from __future__ import annotations
