@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/Stub.h"
 
+#include "aoti/Metadata.h"
 #include "aoti/NearMatch.h"
+#include "aoti/Sha256.h"
 #include "neml2/aoti/exceptions.h"
 #include "neml2/solvers/OptionTable.h"
 
@@ -109,12 +111,23 @@ Stub Stub::read(const fs::path & path, const std::string & name)
     if (type != "AOTIModel")
       throw FatalError(model.file_location() + ": block [" + model.fullpath() + "] has type '" + type +
                        "', expected 'AOTIModel': it is not a compiled model; compile it with neml2-compile");
-    return {option(model, "artifact_path"), read_solvers(*root)};
+    return {option(model, "artifact_path"), model.find("package") ? option(model, "package") : "",
+            read_solvers(*root)};
   }
   catch (const nmhit::Error & error)
   {
     throw FatalError(error.what());
   }
+}
+
+/// Whether a package was made with this stub. An artifact_path changed by hand means another one.
+bool Stub::owns(const fs::path & metadata) const
+{
+  std::error_code trouble;
+  if (package.empty() || !fs::exists(metadata, trouble))
+    return false;
+  const auto both = artifact_path.string() + '\0' + Metadata::read(metadata).identity;
+  return sha256(both.data(), both.size()) == package;
 }
 
 fs::path Stub::metadata(const fs::path & stub, const std::string & name, const std::string & device) const
@@ -125,6 +138,8 @@ fs::path Stub::metadata(const fs::path & stub, const std::string & name, const s
   const auto beside = folder / (given.has_filename() ? given : given.parent_path()).filename();
   std::error_code trouble;
   std::vector<std::string> devices;
+  if (owns(beside / device / file))
+    return beside / device / file;
   for (const auto & place : {given, beside})
   {
     if (fs::exists(place / device / file, trouble))

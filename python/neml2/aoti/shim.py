@@ -12,6 +12,7 @@ import neml2.types
 
 from ..errors import InvalidOption, UnknownBlock, nearest
 from ..hit import HitObject, Option, register
+from ..locate import package_files
 from ..solvers import Newton
 
 
@@ -25,8 +26,9 @@ class AOTIModel(HitObject):
 
     SECTION = "Models"
 
-    artifact_path: Path = Option(Path)
-    input_directory: Path | None = Option(Path, default=None)
+    artifact_path: str = Option(str)
+    package: str = Option(str, default="")
+    input_directory: str = Option(str, default="")
 
     def setup(self) -> None:
         import torch
@@ -70,18 +72,16 @@ class AOTIModel(HitObject):
         return False
 
     def _metadata(self, device: str) -> Path:
-        name = f"{self.name}_meta.json"
-        folders = [Path(self.artifact_path)]
-        if self.source is not None:  # the whole output folder may have been moved
-            folders.append(self.source.directory / folders[0].name)
-        for folder in folders:
-            if (folder / device / name).is_file():
-                return folder / device / name
-        there = sorted({p.parent.name for folder in folders for p in folder.glob(f"*/{name}")})
+        stub = self.source.path if self.source is not None else Path.cwd() / "-"
+        there = package_files(stub, self.artifact_path, self.package, self.name)
+        for path in there:
+            if path.parent.name == device:
+                return path
         if there:
-            text = f"the package is compiled for {', '.join(there)}, not for {device}; compile with --device {device}"
+            names = sorted({path.parent.name for path in there})
+            text = f"the package is compiled for {', '.join(names)}, not for {device}; compile with --device {device}"
         else:
-            text = f"no package at {folders[0]}, nor beside the input file; run neml2-compile"
+            text = f"no package at {stub.parent / self.artifact_path}, nor beside the input file; run neml2-compile"
         raise self.error(text, "artifact_path")
 
     def evaluate(self, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,13 +98,14 @@ def tensor(name: str, value: Any) -> dict[str, Any]:
 
 
 def metadata_file(source: InputFile, name: str) -> Path:
-    """Metadata of a compiled model, for any one device; looked for at `artifact_path`, then beside the stub."""
+    """Metadata of a compiled model, for any one device, the CPU if there is one."""
+    from ..locate import package_files
+
     block = source.block("Models", name)
-    recorded = Path(block.require("artifact_path").text())
-    for folder in (source.directory / recorded, source.directory / recorded.name):
-        found = sorted(folder.glob(f"*/{name}_meta.json"), key=lambda path: (path.parent.name != "cpu", path))
-        if found:
-            return found[0]
+    recorded, tie = block.require("artifact_path").text(), block.field("package")
+    found = package_files(source.path, recorded, tie.text() if tie else "", name)
+    if found:
+        return min(found, key=lambda path: path.parent.name != "cpu")
     raise FileNotFoundError(f"{block.where}: no compiled package at {recorded}, nor beside {source.path}")
 
 

@@ -17,6 +17,7 @@ or, for the backend `native`, what native/ describes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,7 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     """Compile one model of `source`. Raises CompileError, and what reading the input file raises."""
     import torch
 
+    from neml2.compiler import stub
     from neml2.compiler.build import Builder, Request
 
     torch.set_num_threads(1)  # the processes that compile are forked from this one
@@ -80,6 +82,7 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     check_compiler()
     folder = check_output(options.output_dir, options.model)
     names = [name for name, _ in model.named_parameters()]
+    check_numbers(model)
     promoted = [known(name, names, "parameter", "it can promote") for name in dict.fromkeys(options.parameters)]
     stored = [*promoted, *(n for n, p in model.named_parameters() if n not in promoted)]
     pairs = expand_pairs(options.derivatives, model, promoted, stored)
@@ -87,12 +90,16 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     builder = Builder(model, request, getattr(torch, options.dtype))
     plan = builder.build()
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
+    identity = stub.identity(
+        source, options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch
+    )
+    extra = {"identity": identity, "input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}
     result.implicit = sum(s.metadata()["kind"] == "implicit" for s in plan.segments)
     for device in options.devices:
         result.metadata[device] = BACKENDS[options.backend](
-            builder, plan, folder / device, device, levels, options, {"input": {"file": source.path.name}}, progress
+            builder, plan, folder / device, device, levels, options, extra, progress
         )
-    _write_stub(result, source, options.model)
+    _write_stub(result, stub.text(source, options.model, folder.resolve(), identity))
     return result
 
 
@@ -124,17 +131,18 @@ BACKENDS = {"aoti": _write_aoti, "native": _write_native}
 
 
 def _jobs(options: Options) -> int:
-    import os
-
     return options.jobs or len(os.sched_getaffinity(0))
 
 
-def _write_stub(result: Result, source: InputFile, model: str) -> None:
-    from neml2.compiler import stub
-
-    temporary = result.stub.with_name(f".{result.stub.name}.new")
-    temporary.write_text(stub.text(source, model, result.folder.resolve()))
-    temporary.rename(result.stub)
+def _write_stub(result: Result, text: str) -> None:
+    temporary = result.stub.with_name(f".{result.stub.name}.{os.getpid()}.new")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.rename(result.stub)
+    except OSError as error:
+        raise CompileError(f"cannot write {result.stub}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 # ---- checking a request ----------------------------------------------------------------------------------------------
@@ -155,6 +163,13 @@ def known(name: str, names: Sequence[str], kind: str, have: str) -> str:
         hint = suggestion(name, names) or ""
         raise CompileError(f"no {kind} '{name}'{hint}; {have}: {listing(names) if names else 'none'}")
     return name
+
+
+def check_numbers(model: Model) -> None:
+    """Raises CompileError for a parameter or buffer that holds NaN. Infinity can be meant."""
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if value.is_floating_point() and value.isnan().any():
+            raise CompileError(f"'{name}' of '{model.name}' holds NaN, expected numbers")
 
 
 def expand_pairs(
@@ -206,7 +221,6 @@ def check_isa(options: Options) -> list[str]:
 
 def check_compiler() -> None:
     """Raises CompileError where there is no C++ compiler."""
-    import os
     import shutil
 
     compiler = os.environ.get("CXX", "g++")
@@ -219,7 +233,7 @@ def check_output(output_dir: Path, model: str) -> Path:
     folder = output_dir / model
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
+        probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:

@@ -64,8 +64,8 @@ class InputFile:
         if not path.exists():
             for block in self.blocks("Models").values():
                 origin = block.field("input_directory")
-                if origin is not None and (Path(origin.text()) / name).exists():
-                    return Path(origin.text()) / name
+                if origin is not None and (_folder(origin.text()) / name).exists():
+                    return _folder(origin.text()) / name
         return path
 
     # -- blocks ----------------------------------------------------------------------------------------------
@@ -231,3 +231,11 @@ def load_string(
 def load_model(path: str | os.PathLike, name: str, **options: Any) -> Model:
     """The model `name` of an input file; `options` are those of `load_input`."""
     return load_input(path, **options).get_model(name)
+
+
+def _folder(text: str) -> Path:
+    """A folder that is given as a path or as a file URI."""
+    from urllib.parse import unquote_to_bytes
+
+    is_uri = text.startswith("file://")
+    return Path(os.fsdecode(unquote_to_bytes(text.removeprefix("file://")))) if is_uri else Path(text)

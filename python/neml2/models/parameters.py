@@ -41,6 +41,8 @@ class Promoted:
 def resolve(entry: ParameterEntry, source: InputFile | None, where: Where) -> TensorWrapper | Promoted:
     """The value of a parameter, or the input it becomes. Raises InvalidOption (a ValueError)."""
     value = _found(entry, source, where)
+    if isinstance(entry.value, Token) and isinstance(value, TensorWrapper) and value.data.isnan().any():
+        raise InvalidOption(f"'{entry.value.text}' holds NaN, expected numbers", entry.value.where)
     return _tabulated(value, entry, where) if isinstance(value, TensorWrapper) else value
 
 
