@@ -208,6 +208,8 @@ Argument as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t c
   const auto batch = batch_shape(tensor, trailing);
   Argument rows;
   rows.range.size = components;
+  if (tensor.numel() == 0) // there is nothing to be read, whatever the strides say
+    return rows;
   if (!tensor.is_neg() && contiguous_rows(tensor, trailing))
   {
     // several points, as many as the common batch has: the shapes differ at most by leading ones

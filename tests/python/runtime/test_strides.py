@@ -33,6 +33,7 @@ STRAINS = {
     "no batch axis": lambda: values(12)[::2],
     "no points": lambda: values(6, 23).T[:0],
     "no points along one of two axes": lambda: values(6, 0, 5).permute(2, 1, 0),
+    "no points at one place": lambda: values(6).expand(0, 6),
     "seven axes": lambda: values(2, 1, 2, 1, 2, 1, 2, 6).transpose(0, 6),
     "nine axes": lambda: values(2, 1, 2, 1, 2, 1, 1, 1, 2, 6).transpose(0, 8),
 }
@@ -97,3 +98,15 @@ def test_a_block_that_no_point_is_needed_for(model: neml2.aoti.Model) -> None:
         model.set_parameter("E", old)
     assert outputs["stress"].shape == (0, 6)
     torch.testing.assert_close(blocks["stress"]["E"], hooke(strain.contiguous(), 1.0), rtol=1e-13, atol=1e-15)
+
+
+def test_a_block_of_a_batch_that_is_empty_along_another_axis(model: neml2.aoti.Model) -> None:
+    """Elements of a strided input that no point has are not read."""
+    old = model.named_parameters()["E"]
+    model.set_parameter("E", torch.zeros(1, 0, dtype=torch.float64))
+    try:
+        outputs, blocks = model.jacobian({"strain": values(3, 1, 60)[..., ::10]})
+    finally:
+        model.set_parameter("E", old)
+    assert outputs["stress"].shape == (3, 0, 6)
+    assert blocks["stress"]["E"].shape == (3, 0, 6)
