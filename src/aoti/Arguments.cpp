@@ -208,6 +208,8 @@ Argument as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t c
   const auto batch = batch_shape(tensor, trailing);
   Argument rows;
   rows.range.size = components;
+  if (tensor.numel() == 0) // there is nothing to be read, whatever the strides say
+    return rows;
   if (!tensor.is_neg() && contiguous_rows(tensor, trailing))
   {
     // several points, as many as the common batch has: the shapes differ at most by leading ones
@@ -226,11 +228,15 @@ Argument as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t c
     rows.strides = strides_of(tensor, trailing, common);
     return rows;
   }
-  Shape shape(common);
+  const bool one = product(batch) == 1; // the same for all points, of which there may be none
+  Shape shape;
+  if (!one)
+    shape = common;
   shape.append(tensor.sizes().end() - static_cast<std::ptrdiff_t>(trailing), tensor.sizes().end());
-  rows.keep = tensor.resolve_neg().expand(shape).contiguous();
+  rows.keep = tensor.resolve_neg();
+  rows.keep = (one ? rows.keep.reshape(shape) : rows.keep.expand(shape)).contiguous();
   rows.data = const_cast<void *>(rows.keep.const_data_ptr());
-  rows.stride = components;
+  rows.stride = one ? 0 : components;
   return rows;
 }
 

@@ -325,10 +325,10 @@ private:
       place(sink) = {sink.rows.data, sink.count, sink.count, nullptr, nullptr};
     std::vector<double> zeros;
     for (std::size_t i = 0; i < _inputs.size(); i++)
-      if (_job.points == 0 && _inputs[i].stride != 0)
+      if (!_inputs[i].data || (_job.points == 0 && _inputs[i].stride != 0))
       {
         zeros.resize(std::max(zeros.size(), static_cast<std::size_t>(_inputs[i].size)), 0.0);
-        _inputs[i].data = nullptr;
+        _inputs[i] = {nullptr, _inputs[i].size, 0, nullptr, nullptr};
       }
     for (auto & input : _inputs)
       if (!input.data)

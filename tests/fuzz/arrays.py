@@ -22,7 +22,7 @@ from neml2.aoti import Exception as ModelError
 from neml2.aoti import Model
 from neml2.native import NumericalFunction
 
-BYTES = 1 << 17
+BYTES = 1 << 18  # as much as the largest block of the largest batch takes
 SIZES = {0: [1], 1: [0, 1, 2, 7, 16, 33], 2: [0, 1, 2, 5, 17], 3: [0, 1, 2, 3, 5]}
 ELASTICITY = """\
 [Models]
