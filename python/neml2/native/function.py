@@ -28,7 +28,7 @@ class NumericalFunction:
     """A torch function of one material point, as native code.
 
     fn: takes tensors of the shapes of `inputs`, in that order, and returns a tensor, a sequence of them in the order of
-        `outputs`, or a mapping by their names. It is traced once, without batch axes: no branches on values.
+        `outputs`, or a mapping by their names. It is traced, without batch axes: no branches on values.
     inputs: name -> shape of one point: a tuple, a size, or a type of neml2.types (`fn` then gets such a value).
     outputs: names of the results; their shapes are found by tracing.
     name: what messages and generated code call it; default: the name of `fn`.
