@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..hit import HitObject, Option, Reference, register
@@ -23,10 +22,10 @@ class Newton(HitObject):
     SECTION = "Solvers"
 
     linear_solver: Any = Reference("Solvers", default=None)
-    abs_tol: float = Option(float, 1e-10)
-    rel_tol: float = Option(float, 1e-8)
-    max_its: int = Option(int, 25)
-    substep_del_tol: float = Option(float, 1e-6)
+    abs_tol: float = Option(float, 1e-10, at_least=0)
+    rel_tol: float = Option(float, 1e-8, at_least=0)
+    max_its: int = Option(int, 25, at_least=1)
+    substep_del_tol: float = Option(float, 1e-6, at_least=0)
 
     def setup(self) -> None:
         if self.linear_solver is None:
@@ -34,12 +33,6 @@ class Newton(HitObject):
         if not isinstance(self.linear_solver, DenseLU):
             kind = type(self.linear_solver).__name__
             raise self.error(f"a {kind} is no linear solver; expected a DenseLU", "linear_solver")
-        for option in ("abs_tol", "rel_tol", "substep_del_tol"):
-            value = getattr(self, option)
-            if not (value >= 0 and math.isfinite(value)):
-                raise self.error(f"{value} is no tolerance; expected a finite number, 0 or more", option)
-        if self.max_its < 1:
-            raise self.error(f"{self.max_its} is no number of iterations; expected 1 or more", "max_its")
 
     def settings(self) -> dict[str, Any]:
         """What the orchestrator in the C++ library takes."""
@@ -56,19 +49,10 @@ class NewtonWithLineSearch(Newton):
     """
 
     linesearch_type: str = Option(str, "BACKTRACKING", choices=("BACKTRACKING", "STRONG_WOLFE"))
-    max_linesearch_iterations: int = Option(int, 10)
-    linesearch_cutback: float = Option(float, 2.0)
-    linesearch_stopping_criteria: float = Option(float, 1e-3)
+    max_linesearch_iterations: int = Option(int, 10, at_least=1)
+    linesearch_cutback: float = Option(float, 2.0, above=1)
+    linesearch_stopping_criteria: float = Option(float, 1e-3, at_least=0)
     check_negative_criterion: int = Option(int, 0)
-
-    def setup(self) -> None:
-        super().setup()
-        if not self.linesearch_cutback > 1:
-            text = f"{self.linesearch_cutback} does not shorten a step; expected more than 1"
-            raise self.error(text, "linesearch_cutback")
-        if not self.linesearch_stopping_criteria >= 0:
-            text = f"{self.linesearch_stopping_criteria} is no criterion; expected 0 or more"
-            raise self.error(text, "linesearch_stopping_criteria")
 
     def settings(self) -> dict[str, Any]:
         return {

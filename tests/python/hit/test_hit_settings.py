@@ -69,14 +69,19 @@ def test_bad_dynamic_batch():
         settings("dynamic_batch = maybe")
 
 
-def test_a_misspelt_setting_warns():
-    with pytest.warns(SuspiciousReference, match="did you mean 'example_batch_shape'"):
+def test_a_misspelt_setting_is_refused():
+    with pytest.raises(ValueError, match=r"s.i:2: .*did you mean 'example_batch_shape'"):
         settings("exampel_batch_shape = '(2)'")
 
 
-def test_only_the_first_settings_block_counts():
-    source = load_string("[Settings]\ndynamic_batch = true\n[]\n[Settings]\ndynamic_batch = false\n[]")
-    assert source.settings.dynamic_batch is True
+def test_a_setting_of_another_version_is_left_out_with_a_warning():
+    with pytest.warns(SuspiciousReference, match="s.i:2: .*is ignored"):
+        settings("interop_threads = 2")
+
+
+def test_a_second_settings_block_is_refused():
+    with pytest.raises(ValueError, match=r"s.i:4: .*defined twice; the first stands at s.i:1"):
+        load_string("[Settings]\ndynamic_batch = true\n[]\n[Settings]\ndynamic_batch = false\n[]", name="s.i")
 
 
 def test_lags():
