@@ -8,12 +8,11 @@ import warnings
 from collections.abc import Iterable
 
 from ..errors import InvalidOption, SuspiciousReference, Where, listing, nearest, suggestion
+from .compiled import TYPE, check_not_baked
 from .document import SETTINGS, Document
 from .registry import REGISTRIES
 from .settings import KNOWN
 from .text import Entry
-
-COMPILED = "AOTIModel"
 
 
 def check_document(document: Document) -> None:
@@ -55,10 +54,12 @@ def _check_settings(document: Document) -> None:
 
 def _check_assignment(document: Document, entry: Entry) -> None:
     text = document.text
-    if entry.path in text.used or _changes_another(document, entry):
-        return
     section, *inner = entry.path.split("/")
     where = text.where(entry.line, "/".join([section, *inner[:-1]]) if inner else "", inner[-1] if inner else section)
+    if len(inner) > 1 and text.lines[entry.line - 1].after:
+        check_not_baked(document, f"{section}/{inner[0]}", where)
+    if entry.path in text.used or _changes_another(document, entry):
+        return
     if not inner:
         if text.lines[entry.line - 1].after:
             near = suggestion(section, text.used | {e.path for e in text.entries} - {section})
@@ -107,7 +108,7 @@ def _written_blocks(document: Document) -> set[str]:
 def accepted_options(section: str, kind: str) -> list[str] | None:
     """The options of a type; None where they cannot be told."""
     cls = REGISTRIES[section].find(kind)
-    if kind == COMPILED or not getattr(cls, "AVAILABLE", True):
+    if kind == TYPE or not getattr(cls, "AVAILABLE", True):
         return None
     names = getattr(cls, "option_names", None)
     return names() if names is not None else None

@@ -75,9 +75,8 @@ class Block:
         self.where = document.where(node, path)
 
     def fields(self) -> dict[str, Field]:
-        nodes = {node.path(): node for node in self.node.children(nmhit.NodeType.Field)}
-        nodes.update(self.document.overrides.get(self.path, {}))
-        return {name: Field(self.document, node, self.path) for name, node in nodes.items()}
+        nodes = self.node.children(nmhit.NodeType.Field)
+        return {node.path(): Field(self.document, node, self.path) for node in nodes}
 
     def field(self, name: str) -> Field | None:
         return self.fields().get(name)
@@ -184,12 +183,12 @@ class Document:
         return found
 
     def _apply_overrides(self) -> None:
-        """Find fields that override a block of an earlier repeated section. Raises InputSyntaxError for a block that is
-        defined twice.
+        """Put fields that override a block of an earlier repeated section into that block. Raises InputSyntaxError for a
+        block that is defined twice.
 
         The parser puts `Models/a/v := 1` into the last [Models] section even where an earlier one holds `a`.
         """
-        self.overrides: dict[str, dict[str, nmhit.Field]] = {}
+        self.merged: list[nmhit.Node] = []  # blocks that have given their fields away
         first: dict[tuple[str, str], nmhit.Node] = {}
         for section in self.root.children(nmhit.NodeType.Section):
             if section.path() not in (*REGISTRIES, SETTINGS):
@@ -207,13 +206,15 @@ class Document:
         if self._is_header(source) and not (fields and all(map(self._is_override, fields))):
             raise self._defined_twice(target, source, path)
         for field in fields:
-            old = next((f for f in target.children(nmhit.NodeType.Field) if f.path() == field.path()), None)
+            # no reference may be held to a node that is removed
+            old = {f.path(): self.where(f) for f in target.children(nmhit.NodeType.Field)}.get(field.path())
             if old is not None:
                 if not self._is_override(field):
-                    text = f"duplicate field '{field.path()}': use ':=' to override"
-                    raise InputSyntaxError(f"{text} (it stands at {self.where(old)})", self.where(field, path))
-                old.set_val(field.raw_val())
-            self.overrides.setdefault(path, {})[field.path()] = field
+                    text = f"duplicate field '{field.path()}': use ':=' to override (it stands at {old})"
+                    raise InputSyntaxError(text, self.where(field, path))
+                target.remove_child(field.path())
+            target.add_child(field.clone())
+        self.merged.append(source)
 
     def _check_once(self, node: nmhit.Node, path: str) -> None:
         first: dict[str, nmhit.Node] = {}

@@ -126,6 +126,10 @@ class InputFile:
         error = UnknownTensorType if section == "Tensors" else UnknownType
         return REGISTRIES[section].lookup(field.text(), field.where, error)
 
+    def built(self) -> list[str]:
+        """`Section/name` of the objects that have been built so far."""
+        return [f"{section}/{name}" for section, name in self._objects]
+
     def get_model(self, name: str) -> Model:
         return self.get("Models", name)
 
