@@ -38,6 +38,10 @@ def corpus() -> list[str]:
 
 class Target:
     def __init__(self, folder: Path) -> None:
+        from neml2.hit import REGISTRIES
+
+        for registry in REGISTRIES.values():  # so that no case has to wait for it
+            registry.names()
         self.folder = folder
         self.texts = corpus()
         self.path = folder / "m.i"
@@ -93,7 +97,13 @@ def flip(rng: random.Random, text: bytes, _: list[str]) -> bytes:
 
 def insert(rng: random.Random, text: bytes, _: list[str]) -> bytes:
     at = rng.randrange(len(text) + 1)
-    return text[:at] + rng.choice((b"", b" ", b"\n")) + rng.choice(TOKENS).encode() + rng.choice((b"", b" ", b"\n")) + text[at:]
+    return (
+        text[:at]
+        + rng.choice((b"", b" ", b"\n"))
+        + rng.choice(TOKENS).encode()
+        + rng.choice((b"", b" ", b"\n"))
+        + text[at:]
+    )
 
 
 def cut(rng: random.Random, text: bytes, _: list[str]) -> bytes:
@@ -138,7 +148,9 @@ def splice(rng: random.Random, text: bytes, texts: list[str]) -> bytes:
 
 def nest(rng: random.Random, text: bytes, _: list[str]) -> bytes:
     depth = rng.choice((2, 60, 70, 9000))
-    form = rng.choice(((b"[a]\n", b"[]\n"), (b"[a/b]", b"[]"), (b"a/", b"x = 1\n"), (b"x = ${raw ", b"}"), (b"${", b"}")))
+    form = rng.choice(
+        ((b"[a]\n", b"[]\n"), (b"[a/b]", b"[]"), (b"a/", b"x = 1\n"), (b"x = ${raw ", b"}"), (b"${", b"}"))
+    )
     return rng.choice((text + form[0] * depth + form[1] * depth, form[0] * depth + text + form[1] * depth))
 
 

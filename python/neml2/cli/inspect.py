@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 PROG = "neml2-inspect"
 DESCRIPTION = """Show inputs, outputs, parameters and buffers of a model, with types, shapes and values.
 FILE is an input file or the stub of a compiled model. Without MODEL, list the models of the file."""
+EPILOG = """\
+examples:
+  neml2-inspect input.i                             the models of the file
+  neml2-inspect input.i elasticity                  inputs, outputs, parameters of one
+  neml2-inspect input.i elasticity --graph elasticity.dot
+"""
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = common.parser(PROG, DESCRIPTION)
+    parser = common.parser(PROG, DESCRIPTION, EPILOG)
     common.add_file_arguments(parser)
     parser.add_argument("model", metavar="MODEL", nargs="?", help="name of a block in [Models]")
     common.add_overrides(parser)
