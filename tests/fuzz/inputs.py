@@ -12,14 +12,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 TOKENS = (
-    "[a]", "[]", "[Models]", "[Models/a]", "[../]", "[./x]", "'", '"', "'''", "#", "${", "}", "${E}", "${raw ${E} x}", "=", ":=", ";",
-    "type", "!include m.i", "!include part.i", "!include .", "${env HOME}", "${replace ${E}}", "/", "\\", "$", "\0", "\r", "\t",
-    "nan", "inf", "-0", "1e999", "1e-999", "99999999999999999999", "2147483648", "-1", "0x10", "1e3", "12abc", "1_000", "true", "\u00e9",
-    "\u2028", "~1", "a~99999999999999999999", "''", "' '", "1 2 3", "''' '''", "lambda: 0", "__import__", "class",
+    "[a]", "[]", "[Models]", "[Models/a]", "[../]", "[./x]", "'", '"', "'''", "#", "${", "}", "${E}", "${raw ${E} x}",
+    "=", ":=", ";", "type", "!include m.i", "!include part.i", "!include .", "${env HOME}", "${replace ${E}}", "/", "\\",
+    "$", "\0", "\r", "\t", "nan", "inf", "-0", "1e999", "1e-999", "99999999999999999999", "2147483648", "-1", "0x10", "1e3",
+    "12abc", "1_000", "true", "\u00e9", "\u2028", "~1", "a~99999999999999999999", "''", "' '", "1 2 3", "''' '''",
+    "lambda: 0", "__import__", "class",
 )  # fmt: skip
 OVERRIDES = (
-    "Models/a/x:=1", "E=3", "E:=3", "Settings/dynamic_batch:=maybe", "x", "", "=", "Models/:=1", "/=1", "[Models]", "a:override=2",
-    "Models/a/type=ComposedModel", "!include m.i", "'", "[Models]\n[a]\nE := 1\n[]\n[]", "Tensors/a/expr:='1'",
+    "Models/a/x:=1", "E=3", "E:=3", "Settings/dynamic_batch:=maybe", "x", "", "=", "Models/:=1", "/=1", "[Models]",
+    "a:override=2", "Models/a/type=ComposedModel", "!include m.i", "'", "[Models]\n[a]\nE := 1\n[]\n[]",
+    "Tensors/a/expr:='1'",
 )  # fmt: skip
 UNSAFE = re.compile(r"import|exec|eval|open|getattr|while|\*\*|1e[3-9]|\d{5,}|save_as|_artifact|csv_file|reference")
 """What an expression of [Tensors] must not get to run with, and options that name files."""
@@ -158,7 +160,7 @@ def refer(rng: random.Random, text: bytes, _: list[str]) -> bytes:
     """Values that refer to others, in chains, rings and doubling."""
     count = rng.choice((1, 2, 20, 100, 5000))
     double = rng.random() < 0.3
-    rows = [f"v{i} = '{'${v%d}' % (i - 1) * (1 + double)}'" for i in range(1, count)]
+    rows = [f"v{i} = '{f'${{v{i - 1}}}' * (1 + double)}'" for i in range(1, count)]
     first = rng.choice((f"v0 = ${{v{count - 1}}}", "v0 = 1", "v0 = ''", "E := ${v0}"))
     used = re.sub(rb"= *\w+", f"= ${{v{count - 1}}}".encode(), text, count=rng.randrange(1, 4))
     return used + "\n".join(["", first, *rows, ""]).encode()

@@ -220,8 +220,8 @@ def check_compiler() -> None:
 
 @contextmanager
 def output_folder(output_dir: Path, model: str) -> Iterator[Path]:
-    """The folder of the packages, `<output_dir>/<model>`, made if it is missing; where the work fails, folders that were
-    made and are empty go again."""
+    """The folder of the packages, `<output_dir>/<model>`, made if it is missing; where the work fails, folders that
+    were made and are empty go again."""
     folder = output_dir / model
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:

@@ -183,7 +183,7 @@ class Document:
         return found
 
     def _apply_overrides(self) -> None:
-        """Put fields that override a block of an earlier repeated section into that block. Raises InputSyntaxError for a
+        """Put fields that override a block of an earlier repeated section into it. Raises InputSyntaxError for a
         block that is defined twice.
 
         The parser puts `Models/a/v := 1` into the last [Models] section even where an earlier one holds `a`.

@@ -139,7 +139,7 @@ class OptionDeclaration(Declaration):
         *,
         choices: Sequence[str] | None = None,
         unique: bool = False,
-        range: Range = Range(),  # noqa: A002, B008
+        range: Range = Range(),
     ) -> None:
         self.kind = kind
         self.default = default

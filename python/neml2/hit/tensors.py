@@ -209,7 +209,10 @@ def _read_csv(path: Path, where: Where) -> tuple[list[str], list[list[float]]]:
 
 @register("CSVScalar")
 class CSVScalar(_CSVTensor):
-    """A Scalar for each row of a CSV file with one header row: the column called `variable`, or that in `column_names`."""
+    """A Scalar for each row of a CSV file with one header row.
+
+    Columns: the column called `variable`, or that in `column_names`.
+    """
 
     TYPE = "Scalar"
     SUFFIXES = ("",)
@@ -217,7 +220,10 @@ class CSVScalar(_CSVTensor):
 
 @register("CSVVec")
 class CSVVec(_CSVTensor):
-    """A Vec for each row of a CSV file with one header row: three columns, `variable` with _x, _y, _z."""
+    """A Vec for each row of a CSV file with one header row.
+
+    Columns: three columns, `variable` with _x, _y, _z.
+    """
 
     TYPE = "Vec"
     SUFFIXES = ("_x", "_y", "_z")
@@ -225,7 +231,10 @@ class CSVVec(_CSVTensor):
 
 @register("CSVSR2")
 class CSVSR2(_CSVTensor):
-    """A SR2 for each row of a CSV file with one header row: six columns, `variable` with _xx, _yy, _zz, _yz, _xz, _xy, as they are: no factor for shear."""
+    """A SR2 for each row of a CSV file with one header row.
+
+    Columns: six columns, `variable` with _xx, _yy, _zz, _yz, _xz, _xy, as they are: no factor for shear.
+    """
 
     TYPE = "SR2"
     SUFFIXES = ("_xx", "_yy", "_zz", "_yz", "_xz", "_xy")
@@ -233,7 +242,10 @@ class CSVSR2(_CSVTensor):
 
 @register("CSVWR2")
 class CSVWR2(_CSVTensor):
-    """A WR2 for each row of a CSV file with one header row: three columns, `variable` with _zy, _xz, _yx."""
+    """A WR2 for each row of a CSV file with one header row.
+
+    Columns: three columns, `variable` with _zy, _xz, _yx.
+    """
 
     TYPE = "WR2"
     SUFFIXES = ("_zy", "_xz", "_yx")

@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
-_STRAY = re.compile("[\udc80-\udcff\0]")
+_STRAY = re.compile("[\udc80-\udcff]")
 
 
 class Line(NamedTuple):
@@ -114,6 +114,9 @@ class _Includes:
         self.count = 0
 
     def spliced(self, lines: list[Line], directory: Path, chain: tuple[Path, ...]) -> list[Line]:
+        for line in lines:
+            if "\0" in line.text:
+                raise InputSyntaxError(_not_text("\0"), Where(line.file, line.number))
         text, starts = _joined(lines)
         result: list[Line] = []
         done = 0
@@ -216,13 +219,16 @@ def _entries(lines: list[Line]) -> tuple[list[Entry], set[str]]:
             path = "/".join([*stack, name])
             entries.append(Entry(path, bisect_right(starts, start), operator, "/" in name or not stack))
     for stray in _STRAY.finditer(text):
-        if stray.group() == "\0" or not any(a <= stray.start() < b for a, b in comments):
-            byte = ord(stray.group()) & 0xFF
-            fail(f"byte 0x{byte:02x} is no text; input files are UTF-8", stray.start())
+        if not any(a <= stray.start() < b for a, b in comments):
+            fail(_not_text(stray.group()), stray.start())
     if comments:
         lines[:] = [line._replace(text=_STRAY.sub("\ufffd", line.text)) for line in lines]
     used = {word for part in re.findall(r"\$\{([^}]*)", text) for word in re.split(r"[\s${]+", part)}
     return entries, used
+
+
+def _not_text(stray: str) -> str:
+    return f"byte 0x{ord(stray) & 0xFF:02x} is no text; input files are UTF-8"
 
 
 def _bad_quote(rest: str) -> str:

@@ -110,12 +110,12 @@ class TestNames:
 
     def test_a_model_listed_twice(self):
         source = load_string(ELASTICITY + OTHER.replace("= elasticity", "= 'elasticity elasticity'"))
-        with pytest.raises(InvalidOption, match="'elasticity' is listed twice"):
+        with pytest.raises(InvalidOption, match=r"'elasticity' is listed twice"):
             source.get_model("other")
 
     def test_a_predictor_of_no_unknown(self):
         text = decay().replace("unknowns_Scalar = 'x'", "unknowns_Scalar = 'x z'")
-        with pytest.raises(ValueError, match="'z', which is no unknown of system 'eq'.*: x"):
+        with pytest.raises(ValueError, match=r"'z', which is no unknown of system 'eq'.*: x"):
             load_string(text).get_model("update")
 
 
@@ -143,7 +143,7 @@ class TestNumbers:
     def test_from_python(self):
         from neml2.solvers import Newton
 
-        with pytest.raises(InvalidOption, match="max_its.*at most 2147483647"):
+        with pytest.raises(InvalidOption, match=r"max_its.*at most 2147483647"):
             Newton(max_its=2**32 + 1)
 
 
@@ -205,7 +205,7 @@ class TestText:
             load_string(text, name="m.i").get_model("elasticity")
 
     def test_a_value_that_is_missing_says_what_to_append(self):
-        with pytest.raises(ValueError, match="append.*'nbatch=VALUE'"):
+        with pytest.raises(ValueError, match=r"append.*'nbatch=VALUE'"):
             load_string(ELASTICITY.replace("200e3", "${nbatch}")).get_model("elasticity")
 
     def test_a_value_of_the_environment_is_not_read_again(self, monkeypatch):
@@ -230,7 +230,7 @@ class TestText:
         (tmp_path / "x0.i").write_text("# leaf\n")
         for i in range(1, 30):
             (tmp_path / f"x{i}.i").write_text(f"!include x{i - 1}.i\n" * 2)
-        with pytest.raises(ValueError, match="more than 1000 includes"):
+        with pytest.raises(ValueError, match=r"more than 1000 includes"):
             load_input(tmp_path / "x29.i")
 
     def test_an_include_stands_where_it_is_written(self, tmp_path):
@@ -261,7 +261,7 @@ class TestText:
             with pytest.raises(FileNotFoundError, match=str(path)):
                 load_input(path)
         (tmp_path / "m.i").write_text("!include .\n")
-        with pytest.raises(ValueError, match="m.i:1: cannot open include file '.'"):
+        with pytest.raises(ValueError, match=r"m.i:1: cannot open include file '.'"):
             load_input(tmp_path / "m.i")
 
     def test_long_values(self):

@@ -55,7 +55,7 @@ def test_lags_must_be_declared_alike():
 
 
 def test_both_forms_together_are_an_error():
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(ValueError, match=r"not both"):
         settings("example_batch_shape = '(2)'\n[example_batch_shape]\n a = '(2)'\n[]")
 
 
@@ -75,7 +75,7 @@ def test_a_misspelt_setting_is_refused():
 
 
 def test_a_setting_of_another_version_is_left_out_with_a_warning():
-    with pytest.warns(SuspiciousReference, match="s.i:2: .*is ignored"):
+    with pytest.warns(SuspiciousReference, match=r"s.i:2: .*is ignored"):
         settings("interop_threads = 2")
 
 
