@@ -249,8 +249,9 @@ private:
     if (command != "replace")
       name = command;
     const auto * node = name.empty() ? nullptr : _field.root()->find(name);
-    return node && node->type() == nmhit::NodeType::Field ? text(*node)
-                                                          : ""; // the parser says what is missing
+    if (!node || node->type() != nmhit::NodeType::Field)
+      fail("'${" + name + "}' has no value");
+    return text(*node);
   }
 
   const nmhit::Node & _field;

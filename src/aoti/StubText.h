@@ -13,8 +13,8 @@ namespace neml2::aoti
 /// includes itself, quotes that are not closed, and bytes that are no text.
 void check_stub_text(const std::filesystem::path & path);
 
-/// The text of a field, `${...}` expanded. Throws FatalError where the value refers to itself, or expands to
-/// more than it may; nmhit::Error where it refers to nothing.
+/// The text of a field, `${...}` expanded. Throws FatalError where the value refers to itself or to nothing,
+/// or expands to more than it may.
 std::string field_text(const nmhit::Node & field);
 
 } // namespace neml2::aoti
