@@ -60,6 +60,10 @@ class InputSyntaxError(InputError, ValueError, RuntimeError):
     """The text of an input file cannot be parsed."""
 
 
+class UnreadableFile(InputError, PermissionError):
+    """A file is there but cannot be read."""
+
+
 class UnknownBlock(InputError, KeyError):
     """A block that is asked for does not exist."""
 

@@ -4,6 +4,7 @@
 #include "aoti/NewtonOptions.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 namespace neml2::aoti
@@ -15,6 +16,7 @@ struct Stub
   std::filesystem::path artifact_path; ///< folder with one folder for each device
   std::string package; ///< ties it to packages of this artifact_path; empty in stubs of earlier versions
   SolverOverrides solvers;
+  std::map<std::string, std::string> parameters; ///< values of promoted parameters, as they are written
 
   /// Reads block [Models]/<name>. Throws FatalError with file, line and block.
   static Stub read(const std::filesystem::path & path, const std::string & name);

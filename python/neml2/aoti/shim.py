@@ -12,6 +12,7 @@ import neml2.types
 
 from ..errors import InvalidOption, UnknownBlock, nearest
 from ..hit import HitObject, Option, register
+from ..hit.compiled import given_parameters
 from ..locate import package_files
 from ..solvers import Newton
 
@@ -21,14 +22,16 @@ class AOTIModel(HitObject):
     """Behaves like the model it was compiled from, and runs the package's kernels.
 
     Called with inputs in the order of `input_spec` or by name; always returns a tuple, in the order of `output_spec`.
-    `_inner` is the bare `neml2.aoti.Model`.
+    Further options of the block give promoted parameters other values. `_inner` is the bare `neml2.aoti.Model`.
     """
 
     SECTION = "Models"
+    STRICT = False
 
     artifact_path: str = Option(str)
     package: str = Option(str, default="")
     input_directory: str = Option(str, default="")
+    made_from: list[str] = Option(list[str], default=())
 
     def setup(self) -> None:
         import torch
@@ -43,6 +46,12 @@ class AOTIModel(HitObject):
         self.output_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["outputs"]}
         self._pairs = {(d["output"], d["input"]) for d in metadata["derivatives"]}
         self._sub = {v["name"]: len(v["sub_batch_shape"]) for v in metadata["outputs"]}
+        if self.block is not None:
+            parameters = self._inner.named_parameters()
+            given = given_parameters(self.block, {name: value.numel() for name, value in parameters.items()})
+            for name, numbers in given.items():
+                value = parameters[name]
+                value.copy_(value.new_tensor(numbers).reshape(value.shape if len(numbers) > 1 else ()))
 
     def _solvers(self, metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         """Options of the solvers of the package that the input file has in [Solvers], which replace those in the

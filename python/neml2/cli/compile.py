@@ -20,8 +20,8 @@ EPILOG = """\
 examples:
   neml2-compile input.i --model elasticity                      forward evaluation only
   neml2-compile input.i --model elasticity -d stress:strain     with the tangent d(stress)/d(strain)
-  neml2-compile input.i --model elasticity -d : -p E            all derivatives, E mutable at run time
-  neml2-compile input.i --model elasticity Models/elasticity/coefficients:='100e3 0.3'
+  neml2-compile input.i --model elasticity -d : -d :E -p E      derivatives by all inputs and E, mutable at run time
+  neml2-compile input.i --model elasticity --backend native "Models/elasticity/coefficients:='100e3 0.3'"
 """
 
 
@@ -77,6 +77,7 @@ def command(options: argparse.Namespace) -> int:
         sub_batch_shapes(source, model),
     )
     result = compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
+    common.hint_at_tolerances(PROG, source, options.dtype)
     if not options.quiet:
         print_summary(result, chosen.model)
     return common.OK

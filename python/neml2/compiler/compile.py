@@ -18,7 +18,8 @@ or, for the backend `native`, what native/ describes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,16 +72,24 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     """Compile one model of `source`. Raises CompileError, and what reading the input file raises."""
     import torch
 
-    from neml2.compiler import stub
-    from neml2.compiler.build import Builder, Request
-
     torch.set_num_threads(1)  # the processes that compile are forked from this one
     model = find_model(source, options.model)
     for device in options.devices:
         check_device(device)
     levels = check_isa(options)
     check_compiler()
-    folder = check_output(options.output_dir, options.model)
+    with output_folder(options.output_dir, options.model) as folder:
+        return _compile(source, model, options, levels, folder, progress)
+
+
+def _compile(
+    source: InputFile, model: Model, options: Options, levels: Sequence[str], folder: Path, progress: Progress
+) -> Result:
+    import torch
+
+    from neml2.compiler import stub
+    from neml2.compiler.build import Builder, Request
+
     names = [name for name, _ in model.named_parameters()]
     check_numbers(model)
     promoted = [known(name, names, "parameter", "it can promote") for name in dict.fromkeys(options.parameters)]
@@ -228,9 +237,12 @@ def check_compiler() -> None:
         raise CompileError(f"no C++ compiler: '{compiler}' is not on the PATH; install g++ or set CXX")
 
 
-def check_output(output_dir: Path, model: str) -> Path:
-    """The folder of the packages, `<output_dir>/<model>`, made if it is missing."""
+@contextmanager
+def output_folder(output_dir: Path, model: str) -> Iterator[Path]:
+    """The folder of the packages, `<output_dir>/<model>`, made if it is missing; where the work fails, folders that
+    were made and are empty go again."""
     folder = output_dir / model
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
@@ -238,7 +250,13 @@ def check_output(output_dir: Path, model: str) -> Path:
         probe.unlink()
     except OSError as error:
         raise CompileError(f"--output-dir {output_dir}: cannot write to {folder}: {error.strerror}") from None
-    return folder
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
 
 
 def sub_batch_shapes(source: InputFile, model: Model) -> dict[str, tuple[int, ...]]:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
+
+import nmhit
 
 from neml2.locate import tie
 
@@ -19,6 +22,7 @@ SHIM = """\
   artifact_path = '{artifact_path}'
   package = '{package}'
   input_directory = '{input_directory}'
+  made_from = '{made_from}'
 []
 """
 
@@ -33,18 +37,24 @@ def text(source: InputFile, model: str, artifact_path: Path, identity: str) -> s
     """The text of the stub. Every other block is copied, overrides applied and includes spliced in.
 
     `artifact_path` is the folder that holds one package folder a device. Relative file names in other blocks refer to
-    the folder of the input file, which the stub remembers as `input_directory`. A path that an input file cannot hold
+    the folder of the input file, which the stub remembers as `input_directory`; as `made_from` it remembers the blocks
+    whose values are in the package, so that nobody overrides them in vain. A path that an input file cannot hold
     (quotes, '#', '$') is written relative to the stub, or as a file URI.
     """
     folder = str(artifact_path) if _can_hold(str(artifact_path)) else artifact_path.name
     directory = source.directory.resolve()
     origin = str(directory) if _can_hold(str(directory)) else directory.as_uri()
-    shim = SHIM.format(model=model, artifact_path=folder, package=tie(folder, identity), input_directory=origin)
+    shim = SHIM.format(
+        model=model,
+        artifact_path=folder,
+        package=tie(folder, identity),
+        input_directory=origin,
+        made_from=" ".join(path for path in source.built() if not path.startswith("Solvers/")),
+    )
     parts = []
     for node in source.document.root.children():
-        if _is_section(node, "Models") and any(_is_section(c, model) for c in node.children()):
-            parts.append(_replaced(node, model, shim))
-            shim = ""  # later blocks of that name were overrides of the first
+        if node.type() == nmhit.NodeType.Section:
+            parts.append(_section(node, shim if node.path() == "Models" else "", model, source.document.merged))
         else:
             parts.append(node.render().rstrip("\n") + "\n")
     return "".join(parts)
@@ -65,12 +75,11 @@ def _can_hold(path: str) -> bool:
         return False
 
 
-def _is_section(node: Any, name: str) -> bool:
-    import nmhit
-
-    return node.type() == nmhit.NodeType.Section and node.path() == name
-
-
-def _replaced(section: Any, model: str, shim: str) -> str:
-    parts = [shim if _is_section(c, model) else c.render().strip("\n") + "\n" for c in section.children()]
+def _section(section: Any, shim: str, model: str, merged: Sequence[Any]) -> str:
+    parts = []
+    for child in section.children():
+        if shim and child.type() == nmhit.NodeType.Section and child.path() == model:
+            parts.append(shim if child not in merged else "")
+        elif child not in merged:
+            parts.append(child.render().strip("\n") + "\n")
     return f"[{section.path()}]\n{indent(''.join(parts), '  ')}[]\n"

@@ -31,10 +31,10 @@ class ModelUnitTest(HitObject):
     input_values = OptionFamily("input_{}_values", list[str], TYPES, default=())
     output_names = OptionFamily("output_{}_names", list[str], TYPES, default=())
     output_values = OptionFamily("output_{}_values", list[str], TYPES, default=())
-    value_rel_tol: float = Option(float, 1e-5)
-    value_abs_tol: float = Option(float, 1e-8)
-    derivative_rel_tol: float = Option(float, 1e-5)
-    derivative_abs_tol: float = Option(float, 1e-8)
+    value_rel_tol: float = Option(float, 1e-5, at_least=0)
+    value_abs_tol: float = Option(float, 1e-8, at_least=0)
+    derivative_rel_tol: float = Option(float, 1e-5, at_least=0)
+    derivative_abs_tol: float = Option(float, 1e-8, at_least=0)
 
     def setup(self) -> None:
         check_tolerances(self, "value_rel_tol", "value_abs_tol", "derivative_rel_tol", "derivative_abs_tol")

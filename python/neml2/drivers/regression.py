@@ -24,8 +24,8 @@ class TransientRegression(HitObject):
 
     driver: TransientDriver = Reference("Drivers")
     reference: Path = Option(Path)
-    rtol: float = Option(float, 1e-5)
-    atol: float = Option(float, 1e-8)
+    rtol: float = Option(float, 1e-5, at_least=0)
+    atol: float = Option(float, 1e-8, at_least=0)
 
     def setup(self) -> None:
         if not isinstance(self.driver, TransientDriver):

@@ -28,8 +28,8 @@ class Verification(HitObject):
     driver: Any = Reference("Drivers")
     names = OptionFamily("{}_names", list[str], TYPES, default=())
     values = OptionFamily("{}_values", list[str], TYPES, default=())
-    rtol: float = Option(float, 1e-5)
-    atol: float = Option(float, 1e-8)
+    rtol: float = Option(float, 1e-5, at_least=0)
+    atol: float = Option(float, 1e-8, at_least=0)
     time_steps: list[int] = Option(list[int], default=())
 
     def setup(self) -> None:

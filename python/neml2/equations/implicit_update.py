@@ -40,8 +40,8 @@ class ImplicitUpdate(Model):
     predictor: Model | None = Reference("Models", default=None)
     input_sensitivity_solver: Any = Reference("Solvers", default=None)
     param_sensitivity_solver: Any = Reference("Solvers", default=None)
-    max_substepping_level: int = Option(int, 0)
-    incremental_variables: list[str] = Option(list[str], default=())
+    max_substepping_level: int = Option(int, 0, at_least=0)
+    incremental_variables: list[str] = Option(list[str], default=(), unique=True)
 
     def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         self._check_options()
@@ -72,8 +72,6 @@ class ImplicitUpdate(Model):
             other = getattr(self, option)
             if other is not None and not isinstance(other, LinearSolver):
                 raise self.error(f"a {type(other).__name__} is no linear solver; expected a DenseLU", option)
-        if self.max_substepping_level < 0:
-            raise self.error("must not be negative", "max_substepping_level")
         for name in self.incremental_variables:
             if name not in system.givens:
                 hint = suggestion(name, system.givens) or f"; these are: {listing(system.givens)}"
@@ -100,6 +98,11 @@ class ImplicitUpdate(Model):
 
     def _check_predictor(self, predictor: Model) -> None:
         spec = self.equation_system.unknown_spec
+        for name in predictor.output_spec:
+            if name not in spec:
+                hint = suggestion(name, spec) or f"; these are: {listing(spec)}"
+                text = f"predicts '{name}', which is no unknown of system '{self.equation_system.name}'{hint}"
+                raise self.error(text, "predictor", InvalidModel)
         for name in spec:
             type_ = predictor.output_spec.get(name, spec[name])
             if type_ is not spec[name]:

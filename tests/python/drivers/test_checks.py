@@ -155,7 +155,8 @@ class TestModelUnitTest:
             source(text, "Drivers/unit/input_Scalar_values:='start 2 3 4'").get_driver("unit")
 
     def test_unknown_options_are_ignored(self):
-        self.unit("whatever='1'").run()
+        text = DECAY.replace("type = ModelUnitTest", "type = ModelUnitTest\n    whatever = 1")
+        load_string(text).get_driver("unit").run()
 
     def test_a_wrong_derivative_is_found(self, monkeypatch):
         unit = self.unit()
