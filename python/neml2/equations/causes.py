@@ -43,7 +43,8 @@ class Causes:
         """What is not finite among the values at a point, or which value equals that of a step earlier where the
         residual is finite as soon as it does not; else the empty string."""
         index = torch.tensor([point], device=self.guess.device)
-        guess, rows = self.guess[index], self.residual.rows(self.values, self.batch, index)
+        batch = self.batch or torch.Size((1,))
+        guess, rows = self.guess[index], self.residual.rows(self.values, batch, index)
         names = [slot.name for slot in self.residual.slots]
         bad = [name for name, value in zip(names, rows, strict=True) if not bool(value.isfinite().all())]
         bad += [] if bool(guess.isfinite().all()) else ["the initial guess"]

@@ -207,10 +207,12 @@ def convergence_error(outcome: dict[str, torch.Tensor], label: str, causes: Caus
             iterations=int(outcome["iterations"][point]),
             residual=float(outcome["final_norm"][point]),
             reason=REASONS[int(outcome["status"][point]) - 1],
-            cause=causes.of(point, int(outcome["iterations"][point])) if shown < 3 else "",
         )
-        for shown, point in enumerate(outcome["failed"].tolist())
+        for point in outcome["failed"].tolist()
     ]
+    for point in points[:3]:  # that many are shown
+        if point.reason == REASONS[1]:
+            point.cause = causes.of(point.index, point.iterations)
     text = describe(points, len(outcome["status"]))
     return ConvergenceError(f"{label}: {text}" if label else text, points)
 
