@@ -269,7 +269,7 @@ def OptionFamily(pattern: str, kind: Any, words: Iterable[str], default: Any = R
 
 
 def Reference(section: str, default: Any = REQUIRED, *, many: bool = False, unique: bool = False) -> Any:
-    """Declare a reference to a block of `section` (a list of them with `many`, none twice with `unique`), `default` being
+    """Declare a reference to a block of `section` (a list with `many`, none twice with `unique`), `default` being
     None or a block's name; the attribute holds the object."""
     return ReferenceDeclaration(section, default, many=many, unique=unique)
 
