@@ -63,12 +63,17 @@ class NewtonWithLineSearch(Newton):
 
     def setup(self) -> None:
         super().setup()
-        if not self.linesearch_cutback > 1:
-            text = f"{self.linesearch_cutback} does not shorten a step; expected more than 1"
+        if not 1 < self.linesearch_cutback < math.inf:
+            text = f"{self.linesearch_cutback} does not shorten a step; expected a finite number, more than 1"
             raise self.error(text, "linesearch_cutback")
-        if not self.linesearch_stopping_criteria >= 0:
-            text = f"{self.linesearch_stopping_criteria} is no criterion; expected 0 or more"
+        if not 0 <= self.linesearch_stopping_criteria < math.inf:
+            text = f"{self.linesearch_stopping_criteria} is no criterion; expected a finite number, 0 or more"
             raise self.error(text, "linesearch_stopping_criteria")
+        if self.max_linesearch_iterations < 0:
+            text = f"{self.max_linesearch_iterations} is no number of trials; expected 0 or more"
+            raise self.error(text, "max_linesearch_iterations")
+        if self.check_negative_criterion not in (0, 1):
+            raise self.error(f"expected 0 or 1, got {self.check_negative_criterion}", "check_negative_criterion")
 
     def settings(self) -> dict[str, Any]:
         return {
