@@ -60,8 +60,8 @@ public:
   ValueMap forward(const ValueMap & inputs) const;
 
   /// The same, with only those batch axes that each output has of itself: an output has the axes of what it
-  /// depends on, and the unknowns of an implicit update share those of all their first guesses, and of all that is
-  /// given to it unless these guesses solve it at every point.
+  /// depends on, and the unknowns of an implicit update share those of all their first guesses, and of all
+  /// that is given to it unless these guesses solve it at every point.
   ValueMap forward_natural(const ValueMap & inputs) const;
 
   /// The outputs, and the derivatives of the compiled pairs' outputs in the direction of the tangents, each

@@ -20,6 +20,8 @@ from .residual import Residual, Slot, common_dtype, parameter_slots
 from .sensitivity import Problem, needed, solve_with_derivatives
 from .solve import Walk, solve
 
+MOST_LEVELS = 30
+
 
 @register("ImplicitUpdate")
 class ImplicitUpdate(Model):
@@ -72,6 +74,9 @@ class ImplicitUpdate(Model):
             other = getattr(self, option)
             if other is not None and not isinstance(other, LinearSolver):
                 raise self.error(f"a {type(other).__name__} is no linear solver; expected a DenseLU", option)
+        if not 0 <= self.max_substepping_level <= MOST_LEVELS:
+            text = f"must not be negative, nor more than {MOST_LEVELS}: a step is cut into up to 2^level parts"
+            raise self.error(text, "max_substepping_level")
         for name in self.incremental_variables:
             if name not in system.givens:
                 hint = suggestion(name, system.givens) or f"; these are: {listing(system.givens)}"
