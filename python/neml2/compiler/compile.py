@@ -17,7 +17,7 @@ or, for the backend `native`, what native/ describes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ class Options:
     isa: Sequence[str] = ()
     jobs: int | None = None
     backend: str = "aoti"
-    sub_batch: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    sub_batch: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Sub-batch shapes of variables that [Settings] does not declare."""
 
 

@@ -27,8 +27,8 @@ F64 = torch.float64
 class Example:
     """`reference` takes the inputs in declared order, then the parameters, each at one point, and returns the
     output or a tuple of them. `domain`: bounds of an input, numbers or arrays of its shape, (-1, 1) where nothing
-    is said. `lead`: sizes of the batch axes a point has, tagged as site axes unless the type reduces points; `sited`:
-    those of single inputs.
+    is said. `lead`: sizes of the batch axes a point has, tagged as site axes unless the type reduces points; `leads`:
+    those of single inputs, where they differ.
     `bad`: options that must be refused, and the option the error must name."""
 
     type: str
@@ -36,8 +36,8 @@ class Example:
     reference: Callable[..., Any]
     domain: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     lead: tuple[int, ...] = ()
+    leads: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sites: bool = True
-    sited: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     tensors: str = ""
     bad: tuple[tuple[Mapping[str, Any], str], ...] = ()
     label: str = ""
@@ -97,10 +97,7 @@ class Example:
         return self.domain.get(name, (-1.0, 1.0))
 
     def shape(self, model: Any, name: str) -> tuple[int, ...]:
-        return (*self.axes(name), *model.input_spec[name].BASE_SHAPE)
-
-    def axes(self, name: str) -> tuple[int, ...]:
-        return self.sited.get(name, self.lead)
+        return (*self.leads.get(name, self.lead), *model.input_spec[name].BASE_SHAPE)
 
     def inputs(self, unit: Callable[[tuple[int, ...]], Array], batch: tuple[int, ...] = ()) -> dict[str, Array]:
         """Values of the unpromoted inputs; `unit(shape)` gives numbers in [0, 1]."""
@@ -115,10 +112,10 @@ class Example:
         return {f"var_{slot.name}": self.model._parameters[slot.name].detach().numpy() for slot in slots(self.model)}
 
     def typed(self, model: Any, values: Mapping[str, Array], dtype: torch.dtype = F64) -> dict[str, Any]:
-        tag = {name: len(self.axes(name)) if self.sites else 0 for name in model.input_spec}
-        tag |= {f"var_{slot.name}": slot.sub_batch_ndim for slot in slots(self.model)}
+        stored = {f"var_{slot.name}": slot.sub_batch_ndim for slot in slots(self.model)}
+        sites = {name: len(self.leads.get(name, self.lead)) if self.sites else 0 for name in model.input_spec} | stored
         return {
-            name: type_(torch.as_tensor(np.asarray(values[name])).to(dtype), sub_batch_ndim=tag[name])
+            name: type_(torch.as_tensor(np.asarray(values[name])).to(dtype), sub_batch_ndim=sites[name])
             for name, type_ in model.input_spec.items()
         }
 

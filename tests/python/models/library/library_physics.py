@@ -196,7 +196,7 @@ example(
     {},
     lambda u, v: v * np.where(v > 0, u[:-1], u[1:]),
     lead=(4,),
-    sited={"v_edge": (3,)},
+    leads={"v_edge": (3,)},
 )
 SIDE = (({"side": "top"}, "side"),)
 example("FiniteVolumeAppendBoundaryCondition", {"bc_value": "2"}, lambda u, b: np.append(b, u), lead=(3,), bad=SIDE)
@@ -213,7 +213,7 @@ example(
     {"cell_centers": "x"},
     lambda m, x: np.append(m, np.zeros(len(x) - 1)),
     lead=(3,),
-    sited={"magnitude": ()},
+    leads={"magnitude": ()},
     tensors=GRID,
     bad=(({"cell_centers": "0.5 two"}, "cell_centers"),),
 )
@@ -222,7 +222,7 @@ example(
     {"width": "0.6", "cell_centers": "x"},
     lambda m, c, w, x: m / (w * np.sqrt(2 * np.pi)) * np.exp(-(((x - c) / w) ** 2) / 2),
     lead=(3,),
-    sited={"magnitude": (), "location": ()},
+    leads={"magnitude": (), "location": ()},
     tensors=GRID,
 )
 example("SemiInfiniteCoordinateTransform", {"shift": "1.5"}, lambda x, s: x / (x + s), {"coordinate": (0.0, 5.0)})
@@ -288,7 +288,7 @@ example(
     {"radius": "R", "equilibrium_concentration": "0.1", "concentration_difference": "0.4", "diffusivity": "3"},
     lambda x, R, eq, dx, D: D / R * (x - eq) / dx,
     lead=(3,),
-    sited={"current_concentration": ()},
+    leads={"current_concentration": ()},
     tensors=BINS,
 )
 GROWTH = {"projected_diffusivity_sum": POSITIVE, "temperature": (300.0, 600.0)}
@@ -298,7 +298,7 @@ example(
     lambda s, T, R, dg, Rg: dg / (R * Rg * T * s),
     GROWTH,
     lead=(3,),
-    sited={"projected_diffusivity_sum": (), "temperature": ()},
+    leads={"projected_diffusivity_sum": (), "temperature": ()},
     tensors=BINS,
 )
 example(
