@@ -202,4 +202,6 @@ class TestChecks:
         assert run.outputs[5]["x"].sub_batch_ndim == 1
         torch.testing.assert_close(result["output.5.x"], torch.tensor([1.0, 2.0, 4.0], dtype=F64) / 1.2**5)
         plain = load_string(DECAY + declared, additional_args=["Drivers/driver/ic_Scalar_values:='2'"])
-        assert plain.get_driver("driver").run()["output.5.x"].shape == (3,)
+        result = plain.get_driver("driver").run()
+        assert result["output.5.x"].shape == (3,)
+        assert result["output.0.x"].shape == result["input.1.x~1"].shape == (), "what was given is kept as it was"

@@ -149,9 +149,9 @@ def test_sites_that_are_coupled_are_refused():
 
 def test_a_singular_site_fails_its_point():
     inputs = state(batch=(2,))
-    inputs["p"] = Scalar(torch.tensor([[0.1] * 4, [0.1, 0.1, -1.0, 0.1]], dtype=F64), sub_batch_ndim=1)
+    inputs["p"] = Scalar(torch.tensor([[0.1] * 4, [0.1, 0.1, -1 / 3, 0.1]], dtype=F64), sub_batch_ndim=1)
     x = torch.zeros(2, 4, 3, dtype=F64)
-    x[1, 2, 0] = 1 / 3**0.5  # where 1 + 3 p x^2 = 0
+    x[1, 2, 0] = 1.0  # where 1 + 3 p x^2 = 0
     inputs["x"] = Vec(x, sub_batch_ndim=1)
     with pytest.raises(ConvergenceError) as caught:
         update("x; y", ["block", "dense"], schur()).evaluate(inputs)
