@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Options of solvers that a host gives, and what it learns of points that fail.
+#include "neml2/aoti/exceptions.h"
 #include "neml2/native/Kernel.h"
 #include "neml2/solvers/OptionTable.h"
 #include "packages.h"
