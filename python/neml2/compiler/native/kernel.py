@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 from neml2.compiler.native import loops, pieces
-from neml2.compiler.native.analysis import dependent, hoistable, invertible, spoiling
+from neml2.compiler.native.analysis import dependent, hoistable, invertible, involved, unheard
 from neml2.compiler.native.printer import Printer
 from neml2.compiler.native.program import Argument, Assign, Function, Increment, Linear, Program, Solve
 from neml2.compiler.pointgraph import PointGraph
@@ -118,17 +118,10 @@ _CHECK = """\
 """
 
 
-def _read(graph: PointGraph, solve: Solve) -> set[int]:
-    """All components that a nonlinear system has to do with."""
-    nodes = [*solve.residual, *(n for row in solve.jacobian for n in row)]
-    increments = {c for i in solve.increments for c in (*i.current, *i.old)}
-    return graph.inputs_of(nodes) | increments | set(solve.given) | set(solve.unknowns)
-
-
 def _ranges(components: Iterable[int]) -> list[tuple[int, int]]:
-    """Neighbouring components together, as (first, number)."""
+    """Neighbours among ascending components together, as (first, number)."""
     found: list[tuple[int, int]] = []
-    for c in sorted(components):
+    for c in components:
         if found and sum(found[-1]) == c:
             found[-1] = (found[-1][0], found[-1][1] + 1)
         else:
@@ -155,7 +148,7 @@ def _solve(program: Program, solve: Solve) -> str:
     trial: list[str] = []
     if solve.settings.line_search:
         trial = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
-    ranges = _ranges(_read(graph, solve) - spoiling(graph, solve.residual))
+    ranges = _ranges(unheard(graph, solve))
     checked = [f"{{{first}, {number}}}" for first, number in ranges]
     code = pieces.split([hoisted, residual, jacobian, trial], lasting=1)
     hoisted, residual, jacobian, trial = code.sections
@@ -359,7 +352,7 @@ class _BodyWriter:
         components = set(self.graph.inputs_of(_written(function)))
         for step in function.steps:
             if isinstance(step, Solve):
-                components |= _read(self.graph, step)
+                components |= involved(self.graph, step)
         return components
 
     def assign(self, step: Assign) -> None:
