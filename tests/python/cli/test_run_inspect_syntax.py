@@ -157,7 +157,7 @@ class TestRun:
         (tmp_path / "input.i").write_text("[Models]\n[law]\ntype = Leaves\n[]\n[]\n")
         command = ("compile", "--load", "mine.py", "input.i", "--model", "law", "--backend", "native")
         done = run_tool(*command, cwd=tmp_path)
-        assert_one_line(done, 1, "cannot be captured", ".numpy() of what depends on the inputs")
+        assert_one_line(done, 2, "cannot be captured", ".numpy() of what depends on the inputs")
         assert done.stderr.count("mine.py:9") == 1
 
 
