@@ -71,7 +71,13 @@ Array describe(nb::handle object, const std::string & what, Access access)
   };
   Array array;
   if (!nb::try_cast(object, array, false))
-    fail(reason(object));
+  {
+    // a field of NumPy records may have strides that are no multiple of its elements; a copy has not
+    if (access != Access::read || !nb::hasattr(object, "__array_interface__") ||
+        !nb::try_cast(object.attr("copy")(), array, false))
+      fail(reason(object));
+    return array;
+  }
   nb::ndarray<> writable;
   if (access != Access::read && array.device_type() == nb::device::cpu::value &&
       !nb::try_cast(object, writable, false))

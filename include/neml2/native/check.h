@@ -5,6 +5,7 @@
 #include "neml2/native/lanes.h"
 
 #include <cstdio>
+#include <limits>
 
 /**
  * What a kernel asks of a call before anything is read or written.
@@ -120,8 +121,11 @@ private:
     for (int k = 0; k < _call.n_solvers; ++k)
     {
       const auto & s = _call.solvers[k];
-      if (!(s.max_its >= 1) || !(s.abs_tol >= 0) || !(s.rel_tol >= 0) || s.line_search < 0 ||
-          s.line_search > 2 || (s.line_search && !(s.cutback > 0)) || s.max_substepping < 0 ||
+      const auto tolerance = [](double x) { return x >= 0 && x <= std::numeric_limits<double>::max(); };
+      const bool numbers = tolerance(s.abs_tol) && tolerance(s.rel_tol) && tolerance(s.update_tol) &&
+                           tolerance(s.criterion) && tolerance(s.cutback);
+      if (!numbers || s.max_its < 1 || s.line_search < 0 || s.line_search > 2 ||
+          (s.line_search && !(s.cutback > 1)) || s.max_line_search < 0 || s.max_substepping < 0 ||
           s.max_substepping > 20)
         return fail("solvers[%d] has settings that cannot be", k);
     }

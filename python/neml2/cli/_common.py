@@ -179,7 +179,7 @@ def one_line(error: BaseException) -> str:
         text = f"KeyError: {error.args[0]}"
     text = " ".join(text.split()) or type(error).__name__
     place = None if isinstance(error, InputError) else place_in_extension(error)
-    if place is not None:
+    if place is not None and not any(f"{place}{end}" in text for end in " :"):
         text = f"{place}: {text if text.startswith(type(error).__name__) else f'{type(error).__name__}: {text}'}"
     notes = [" ".join(str(note).split()) for note in getattr(error, "__notes__", ())]
     return " ".join([text, *(f"({note})" for note in notes)])

@@ -129,9 +129,6 @@ def _write_native(
     from neml2.compiler.native import package, program
 
     made = program.from_builder(builder)
-    if made.pairs and any(solve.settings.max_substepping for solve in made.solves):
-        text = "has no derivatives (-d) of steps that are cut (max_substepping_level); compile with --backend aoti"
-        raise CompileError(f"--backend native {text}")
     return package.write(plan, made, folder, levels, options.dtype, extra, _jobs(options), progress)
 
 

@@ -130,6 +130,20 @@ def raised_at(error: BaseException) -> str:
     return found
 
 
+def _control_flow(error: BaseException) -> str:
+    """The operation over functions (torch.cond, ...) that torch itself gave up in, if any."""
+    found = ""
+    link = error.__traceback__
+    while link is not None:
+        file = Path(link.tb_frame.f_code.co_filename)
+        if file.parent.name == "_higher_order_ops":
+            found = found or file.stem
+        elif not _is_machinery(str(file)):
+            found = ""
+        link = link.tb_next
+    return found
+
+
 # ---- recording -------------------------------------------------------------------------------------------------------
 
 _FIXED = "a kernel is made once, for all values"
@@ -169,7 +183,14 @@ class _Recording:
         try:
             with self._dispatch(), self._calls():
                 self.trace.results = pure(*self.trace.examples)
-        except RuntimeError as error:
+        except Exception as error:
+            name = _control_flow(error)
+            if name:
+                from neml2.compiler.aten import missing
+
+                raise self.refuse(missing(name), raised_at(error)) from error
+            if not isinstance(error, RuntimeError):
+                raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             text = f"this {_OUTLIVES}" if "mutating a non-functional tensor" in reason else reason
             raise self.refuse(text, raised_at(error)) from error

@@ -16,15 +16,23 @@ from .text import Entry
 
 
 def check_document(document: Document) -> None:
-    """Raises InvalidOption for a misspelt section, and for an assignment by path that names no such block or option.
+    """Raises InvalidOption for a misspelt section, an option outside all blocks, and an assignment by path that names
+    no such block or option.
 
     A section of another program is left alone, with a warning.
     """
     _check_sections(document)
     _check_settings(document)
     for entry in document.text.entries:
-        if entry.operator != "[]" and entry.direct:
+        if entry.operator == "[]":
+            continue
+        if entry.direct or _stands_in_a_section(entry):
             _check_assignment(document, entry)
+
+
+def _stands_in_a_section(entry: Entry) -> bool:
+    section, *inner = entry.path.split("/")
+    return len(inner) == 1 and section in REGISTRIES
 
 
 def _check_sections(document: Document) -> None:

@@ -8,6 +8,7 @@ block in any of several repeated sections, blocks that are defined twice, and er
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,13 @@ class Field:
     def read(self, kind: Any) -> Any:
         """The value as `kind`: bool, int, float, str, a `list[...]` of these, or a list of lists."""
         accessor, words = KINDS[kind]
-        return self._read(accessor, words)
+        value = self._read(accessor, words)
+        if "float" in accessor and (hexadecimal := _HEXADECIMAL.search(self.text())):
+            raise BadValue(f"expected {words} in decimal: '{hexadecimal[0]}' is hexadecimal", self.where)
+        return value
 
+
+_HEXADECIMAL = re.compile(r"[+-]?0[xX][^\s;,]*")
 
 KINDS: dict[Any, tuple[str, str]] = {
     bool: ("param_bool", "true or false"),

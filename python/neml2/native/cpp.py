@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from neml2.compiler.native.analysis import dependent, hoistable
+from neml2.compiler.native.analysis import dependent, hoistable, involved, unheard
 from neml2.compiler.native.printer import Dialect, Printer
 from neml2.compiler.native.program import Argument, Assign, Linear, Program, Solve
 from neml2.native.build import identifier
@@ -20,6 +20,9 @@ LOCAL = "x_"
 """What local names begin with; no argument's does."""
 
 _LOCALS = re.compile(rf"{LOCAL}|(newton|options|trial)\d+$")
+
+_SUMMANDS = 8
+"""Of one line."""
 
 _WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl
@@ -167,7 +170,8 @@ class _Writer:
             arguments += ", " + self.trial(step)
         loop = self.printer.inner()
         self.write([f"constexpr Options options{k}{{{_options(step)}}};"])
-        self.write([f"Newton<{self.scalar}, {n}> newton{k}(options{k});", "for (;;)", "{"])
+        given = self.given_to(step)
+        self.write([f"Newton<{self.scalar}, {n}> newton{k}(options{k}, {given});", "for (;;)", "{"])
         self.write(loop.assignments(zip(_elements(r, n), step.residual, strict=True)), 1)
         self.write([f"if (newton{k}.finished({r}.data, {u}.data, {a}.data, {x}.data))", "  break;"], 1)
         self.write(loop.assignments(zip(_elements(a, n * n), entries, strict=True)), 1)
@@ -175,6 +179,16 @@ class _Writer:
         first = not self.body.solves
         self.write(["}", f"Result result = newton{k}.result;" if first else f"add(result, newton{k}.result);"])
         self.body.solves = True
+
+    def given_to(self, step: Solve) -> str:
+        """A sum that is finite where all is that the residual might not tell of."""
+        places = [self.place[c] for c in unheard(self.graph, step)]
+        if not places:
+            return f"{self.scalar}(0)"
+        name = f"{LOCAL}given{step.number}"
+        lines = [" + ".join(places[k : k + _SUMMANDS]) for k in range(0, len(places), _SUMMANDS)]
+        self.write([f"{self.scalar} {name} = {lines[0]};", *(f"{name} += {line};" for line in lines[1:])])
+        return name
 
     def trial(self, step: Solve) -> str:
         """Evaluates the residual elsewhere: the arguments of `step` for a line search."""
@@ -226,16 +240,15 @@ def _read(program: Program) -> set[int]:
     """Components of the state that a step or an output reads."""
     function = program.forward
     nodes = [n for out in function.outputs for n in out]
-    guesses: set[int] = set()
+    found: set[int] = set()
     for step in function.steps:
         if isinstance(step, Assign):
             nodes += [n for _, n in step.stores]
         elif isinstance(step, Solve):
-            nodes += [*step.residual, *(n for row in step.jacobian for n in row)]
-            guesses |= set(step.unknowns)
+            found |= involved(program.graph, step)
         else:
             nodes += [n for row in step.right for n in row]
-    return guesses | program.graph.inputs_of(nodes)
+    return found | program.graph.inputs_of(nodes)
 
 
 def _options(step: Solve) -> str:

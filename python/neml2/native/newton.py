@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from math import prod
+from typing import TypeVar
 
 from neml2.compiler.differentiate import jacobian
 from neml2.compiler.native.program import Argument, Assign, Program, Settings, Solve, assemble
 from neml2.native.function import NumericalFunction, _choose
 
+_Number = TypeVar("_Number", int, float)
 _LINE_SEARCHES = {None: 0, "BACKTRACKING": 1, "STRONG_WOLFE": 2}
 
 
@@ -25,7 +26,7 @@ class Newton(NumericalFunction):
     max_its - 1 updates, and one more, with the factors at hand, where the relative test alone holds. linesearch_type is
     None, "BACKTRACKING" or "STRONG_WOLFE"; with a search, a step is divided by linesearch_cutback until
     linesearch_stopping_criteria holds. The LU exchanges rows where another entry of a column is more than ten times
-    the diagonal one.
+    the diagonal one. A point fails where its guess, or anything else it is given, is NaN or infinite.
 
     Raises ConvergenceError, with `.points`, naming the points that do not converge; `with_report` does not.
     """
@@ -53,18 +54,14 @@ class Newton(NumericalFunction):
         self._describe(name or f"solve_{residual.name}", dict(residual.inputs), unknowns, residual.dtype)
         self._fixed = residual._fixed
         self.settings = Settings(
-            abs_tol=_tolerance(self.name, "abs_tol", abs_tol),
-            rel_tol=_tolerance(self.name, "rel_tol", rel_tol),
-            max_its=max_its,
+            abs_tol=_checked(self.name, "abs_tol", abs_tol),
+            rel_tol=_checked(self.name, "rel_tol", rel_tol),
+            max_its=_checked(self.name, "max_its", max_its),
             line_search=_line_search(self.name, linesearch_type),
-            max_line_search=max_linesearch_iterations,
-            cutback=linesearch_cutback,
-            criterion=linesearch_stopping_criteria,
+            max_line_search=_checked(self.name, "max_linesearch_iterations", max_linesearch_iterations),
+            cutback=_checked(self.name, "linesearch_cutback", linesearch_cutback),
+            criterion=_checked(self.name, "linesearch_stopping_criteria", linesearch_stopping_criteria),
         )
-        if max_its < 1:
-            raise ValueError(f"{self.name}: max_its is {max_its}; expected 1 or more")
-        if not linesearch_cutback > 1:
-            raise ValueError(f"{self.name}: linesearch_cutback is {linesearch_cutback}; expected more than 1")
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
@@ -87,7 +84,9 @@ class Newton(NumericalFunction):
                     f"{self.name}: the residual has {len(rows)} components; the unknowns "
                     f"{', '.join(self.output_names)} have {size}"
                 )
-            step = Solve(0, components, rows, jacobian(base.graph, rows, components), self.settings)
+            given = [c for a in base.inputs if a.name not in self.output_names for c in a.components]
+            rates = jacobian(base.graph, rows, components)
+            step = Solve(0, components, rows, rates, self.settings, given=given)
             results = [Argument(a.name, a.type, a.shape, a.offset) for a in unknowns]
             return assemble(
                 self.name, base.graph, base.inputs, base.parameters, results, [], [step], base.tangents
@@ -101,10 +100,13 @@ class Newton(NumericalFunction):
         return [nodes[c] for a in base.outputs for c in a.components]
 
 
-def _tolerance(function: str, option: str, value: float) -> float:
-    if not (value >= 0 and math.isfinite(value)):
-        raise ValueError(f"{function}: {option} is {value}; expected a finite number, 0 or more")
-    return float(value)
+def _checked(function: str, option: str, value: _Number) -> _Number:
+    """The value, which the solvers of input files would take too."""
+    from neml2._neml2 import solver_option_refusal
+
+    if (expected := solver_option_refusal("NewtonWithLineSearch", option, value)) is not None:
+        raise ValueError(f"{function}: {option} is {value}; expected {expected}")
+    return value
 
 
 def _line_search(function: str, kind: str | None) -> int:

@@ -148,6 +148,18 @@ class TestRun:
         done = run_tool("run", "-q", "input.i", "verification", cwd=folder)
         assert_one_line(done, 1, "no type 'Mine'")
 
+    def test_what_a_model_of_ones_own_does_wrong_is_said_with_its_place_once(self, tmp_path):
+        (tmp_path / "mine.py").write_text(
+            "import torch\nfrom neml2.models import Input, Model, Output, register\nfrom neml2.types import Scalar\n\n"
+            "@register('Leaves')\nclass Leaves(Model):\n    x = Input(Scalar)\n    y = Output(Scalar)\n"
+            "    def forward(self, x): return Scalar(torch.as_tensor(x.data.numpy()))\n"
+        )
+        (tmp_path / "input.i").write_text("[Models]\n[law]\ntype = Leaves\n[]\n[]\n")
+        command = ("compile", "--load", "mine.py", "input.i", "--model", "law", "--backend", "native")
+        done = run_tool(*command, cwd=tmp_path)
+        assert_one_line(done, 2, "cannot be captured", ".numpy() of what depends on the inputs")
+        assert done.stderr.count("mine.py:9") == 1
+
 
 class TestInspect:
     def test_text(self, folder):

@@ -10,6 +10,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch._higher_order_ops.while_loop import while_loop
 
 from neml2.compiler.capture import CaptureError, capture, inputs
 from neml2.compiler.differentiate import jacobian
@@ -57,6 +58,22 @@ def caught(x):
 def writes_what_is_kept(x):
     KEPT.add_(x)
     return KEPT * 2
+
+
+def chosen(x):
+    return torch.cond(x.sum() > 0, lambda y: 2 * y, lambda y: y + 1, (x,))
+
+
+def in_a_gradient(x):
+    return torch.func.jacrev(lambda y: torch.cond(y[0] > 0, torch.sin, torch.cos, (y,)))(x)[0]
+
+
+def of_each(x):
+    return torch.vmap(lambda y: torch.cond(y[0] > 0, torch.sin, torch.cos, (y,)))(torch.stack([x, x]))[0]
+
+
+def repeated(x):
+    return while_loop(lambda y: y.sum() < 3, lambda y: (y + 1,), (x,))[0]
 
 
 def changes_what_is_kept(x):
@@ -116,6 +133,10 @@ REFUSED = {
     "writes what is kept": (writes_what_is_kept, "outlives the call"),
     "changes what is kept": (changes_what_is_kept, "outlives the call"),
     "writes its argument": (writes_its_argument, "outlives the call"),
+    "cond": (chosen, r"torch\.cond is not supported: use torch\.where"),
+    "cond in a gradient": (in_a_gradient, r"torch\.cond is not supported"),
+    "cond of each": (of_each, r"torch\.cond is not supported"),
+    "while_loop": (repeated, r"torch\.while_loop is not supported: unroll it"),
     "float32": (lambda x: x.float().double(), "64 bits"), "complex": (lambda x: torch.complex(x, x).abs(), "imaginary"),
     "to complex": (lambda x: x.to(torch.complex128).real, "complex"), "sparse": (lambda x: x.to_sparse(), "to_sparse"),
     "erfc": (lambda x: torch.erfc(x), r"erfc is not supported: use 1 - torch\.erf"),

@@ -34,11 +34,14 @@ def test_messages_name_what_is_wrong():
 
 def test_solver_settings_are_checked():
     library = built(from_text(viscoplastic(), "update")[1])
-    bad = host.Solver.from_buffer_copy(library.solvers[0])
-    bad.max_its = 0
     values = {s.name: np.zeros((3, *s.shape)) for s in library.inputs}
-    with pytest.raises(host.CallError, match="settings"):
-        library.forward(values, solvers=[bad])
+    for field, value in (("max_its", 0), ("abs_tol", np.inf), ("rel_tol", -1.0), ("update_tol", np.nan),
+                         ("criterion", np.nan), ("max_line_search", -1), ("cutback", 1.0)):  # fmt: skip
+        bad = host.Solver.from_buffer_copy(library.solvers[0])
+        bad.line_search = 1
+        setattr(bad, field, value)
+        with pytest.raises(host.CallError, match="settings"):
+            library.forward(values, solvers=[bad])
     with pytest.raises(host.CallError, match="1"):
         library.forward(values, solvers=[bad, bad])
 

@@ -108,6 +108,14 @@ def lowest() -> Newton:
 
 
 @cache
+def deaf() -> Newton:
+    """u = a where that is positive, and 0 where it is not; b is given and never read."""
+    fn = lambda u, a, b: torch.where(a > 0, u - a, u)  # noqa: E731
+    residual = NumericalFunction(fn, {"u": (), "a": (), "b": ()}, "r", name="half_line")
+    return Newton(residual, name="deaf")
+
+
+@cache
 def level(search: str | None) -> Newton:
     """Where atan(u) = a, which full steps from afar overshoot ever further."""
     residual = NumericalFunction(lambda u, a: torch.atan(u) - a, {"u": (), "a": ()}, "r", name="arc")

@@ -224,6 +224,22 @@ def test_what_cannot_be_a_module_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_point_that_is_given_nan_fails(tmp_path):
+    generate_module("hears", [cases.deaf()], tmp_path)
+    (tmp_path / "main.cpp").write_text(
+        '#include "hears.hpp"\n#include <cmath>\nint main()\n{\n  using namespace hears;\n  deaf::Workspace w;\n'
+        '  Buffer<double> u{{2}}, a{{0.5}}, b{{3}}, nan{{std::nan("")}}, large{{INFINITY}}, y;\n'
+        "  const auto lost = [](Result r)\n"
+        "  { return r.status == Status::not_finite && r.iterations == 0 && !std::isfinite(r.residual); };\n"
+        "  const Buffer<double> * const bads[] = {&nan, &large};\n"
+        "  if (!deaf::evaluate(u, a, b, y, w) || y[0] != 0.5) return 1;\n"
+        "  for (const auto * bad : bads)\n"
+        "    if (!lost(deaf::evaluate(*bad, a, b, y, w)) || !lost(deaf::evaluate(u, *bad, b, y, w)) ||\n"
+        "        !lost(deaf::evaluate(u, a, *bad, y, w))) return 2;\n  return 0;\n}\n"
+    )
+    assert subprocess.run([build("g++", tmp_path, "main.cpp", "hears.cpp")]).returncode == 0
+
+
 def test_solvers_that_fail_say_so(tmp_path):
     residual = NumericalFunction(lambda u: u * u + 1, {"u": ()}, "r", name="no_root")
     generate_module("fails", [Newton(residual, name="search", max_its=9)], tmp_path)

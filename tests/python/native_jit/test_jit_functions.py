@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import inspect
+
 import jit_functions as cases
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from neml2._neml2 import solver_option_refusal, solver_options
 
 import input_texts
 import neml2
+from neml2.compiler.native import interpret
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, jit
 from neml2.solvers.convergence import ConvergenceError
@@ -148,6 +152,22 @@ def test_points_that_do_not_converge_are_named():
         root(0.0, 1.0)
 
 
+def test_a_point_that_is_given_nan_fails():
+    """Where the residual drops it, and where the residual does not read it."""
+    root = cases.deaf()
+    for place in (1, 2):
+        values = [np.full(4, 2.0), np.full(4, 0.5), np.full(4, 3.0)]
+        for k, value in enumerate((np.nan, np.inf, -np.inf)):
+            values[place][k] = value
+        u, report = root.with_report(*values)
+        assert report.status.tolist() == [2, 2, 2, 0] and not report.iterations[:3].any()
+        assert np.isnan(report.residual[:3]).all() and u[3] == 0.5
+        state = dict(enumerate(np.array(values)))
+        solution = interpret.run(root.program, root.program.forward, state)[2][0]
+        assert solution.converged.tolist() == [False, False, False, True]
+        assert solution.iterations.tolist() == report.iterations.tolist()
+
+
 def test_several_unknowns():
     residual = NumericalFunction(
         lambda x, y, a: (x + y - a, x * y - 1), {"x": (), "y": (), "a": ()}, ["sum", "product"], name="pair"
@@ -170,13 +190,35 @@ def test_residuals_that_cannot_be_solved_are_refused():
         Newton(Newton(residual), "a").compile()
     with pytest.raises(NotImplementedError, match="second derivatives"):
         Newton(residual).jacobian("u", "a").jacobian(wrt="a").compile()
-    for options, text in (
-        ({"max_its": 0}, "max_its"),
-        ({"abs_tol": -1.0}, "abs_tol"),
-        ({"linesearch_type": "X"}, "'X'"),
-    ):
-        with pytest.raises(ValueError, match=text):
-            Newton(residual, **options)
+    with pytest.raises(ValueError, match="'X'"):
+        Newton(residual, linesearch_type="X")
+
+
+def own_options():
+    """Options that input files have too, with their initial values."""
+    parameters = inspect.signature(Newton).parameters
+    return {name: parameters[name].default for name, _ in solver_options("NewtonWithLineSearch") if name in parameters}
+
+
+def test_options_start_as_in_input_files():
+    initial = {**dict(solver_options("NewtonWithLineSearch")), "linesearch_type": None}
+    own = own_options()
+    assert own == {name: initial[name] for name in own}
+    assert set(initial) - set(own) == {"substep_del_tol", "check_negative_criterion"}  # nothing is cut here
+
+
+@pytest.mark.parametrize("option", [name for name in own_options() if name != "linesearch_type"])
+def test_options_take_what_input_files_take(option):
+    residual = NumericalFunction(lambda u, a: u * u - a, {"u": (), "a": ()}, "r", name="square")
+    values = (-1, 0, 0.5, 1, 1.5, 3, 2**31 - 1, 2**31, 2**32 + 1, np.nan, np.inf, "3")
+    for value in values:
+        expected = solver_option_refusal("NewtonWithLineSearch", option, value)
+        if expected is None:
+            Newton(residual, **{option: value})
+            continue
+        with pytest.raises(ValueError, match=f"{option} is {value}; expected {expected}"):
+            Newton(residual, **{option: value})
+    assert any(solver_option_refusal("NewtonWithLineSearch", option, v) for v in values)
 
 
 # ---- models ----------------------------------------------------------------------------------------------------------

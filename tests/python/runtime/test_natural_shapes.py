@@ -5,6 +5,8 @@ The unknowns of an implicit update share the axes of all their first guesses, an
 these guesses solve it at every point.
 """
 
+from pathlib import Path
+
 import pytest
 import torch
 from implicit_cases import CHABOCHE, F64, ISOHARDEN, RADRET
@@ -67,6 +69,22 @@ def test_native_is_eager(compiled, law):
 def test_aoti_is_eager(compiled):
     text, name = LAWS["hardening"]
     check(text, name, compiled(text, name))
+
+
+POROUS = (Path(__file__).parent / "gurson.i").read_text()
+POROSITY = "[Tensors]\n[porosity]\ntype = Python\nexpr = 'Scalar(torch.linspace(0.01, 0.03, 20).double())'\n[]\n[]\n"
+
+
+@pytest.mark.parametrize("text", [POROUS, POROUS.replace("'0.01'", "porosity") + POROSITY], ids=["one", "each"])
+def test_a_driver_stores_the_same_shapes(compiled, text):
+    """A Gurson law whose first step is solved by its guess; the void fraction has an axis of its own, or none."""
+    stub = neml2.load_input(compiled(text, "model", "--backend", "native"))
+    expected, found = load_string(text).get_driver("driver").run(), stub.get_driver("driver").run()
+    assert expected["input.2.plastic_strain~1"].abs().max() == 0 and expected["output.8.plastic_strain"].abs().max() > 0
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        assert found[name].shape == value.shape, name
+        torch.testing.assert_close(found[name], value, rtol=1e-8, atol=1e-12)
 
 
 def test_one_guess_with_an_axis_gives_it_to_all_unknowns():

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from neml2.compiler.pointgraph import PointGraph
+
+if TYPE_CHECKING:
+    from neml2.compiler.native.program import Solve
 
 LEAVES = ("const", "input")
 
@@ -49,6 +53,18 @@ def spoiling(graph: PointGraph, outputs: Iterable[int]) -> set[int]:
         elif op == "where":
             found[node] = args[1] & args[2]
     return set(nothing.union(*(found.get(o, nothing) for o in outputs)))
+
+
+def involved(graph: PointGraph, solve: Solve) -> set[int]:
+    """All components that a nonlinear system has to do with."""
+    nodes = [*solve.residual, *(n for row in solve.jacobian for n in row)]
+    increments = {c for i in solve.increments for c in (*i.current, *i.old)}
+    return graph.inputs_of(nodes) | increments | set(solve.given) | set(solve.unknowns)
+
+
+def unheard(graph: PointGraph, solve: Solve) -> list[int]:
+    """Those that have to be finite and might not make the residual say so, in order."""
+    return sorted(involved(graph, solve) - spoiling(graph, solve.residual))
 
 
 def invertible(graph: PointGraph) -> set[int]:

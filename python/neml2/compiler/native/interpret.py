@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neml2.compiler.native.analysis import involved
 from neml2.compiler.native.program import Assign, Function, Program, Settings, Solve
 from neml2.compiler.pointgraph import PYTHON_SEMANTICS, PointGraph
 
@@ -77,7 +78,8 @@ def _matrix(graph: PointGraph, solve: Solve, state: State, points: int) -> Array
 
 
 def newton(graph: PointGraph, solve: Solve, state: State, points: int) -> Solution:
-    """Newton's method, each point on its own; line search included, substepping not."""
+    """Newton's method, each point on its own, where all that it is given is finite; line search included, substepping
+    not."""
     options = solve.settings
     active = np.ones(points, bool)
     converged = np.zeros(points, bool)
@@ -85,6 +87,8 @@ def newton(graph: PointGraph, solve: Solve, state: State, points: int) -> Soluti
     initial, a = np.zeros(points), np.zeros((points, len(solve.unknowns), len(solve.unknowns)))
     for component in solve.unknowns:
         state[component] = np.array(state[component], dtype=np.float64)
+    for component in involved(graph, solve):
+        active &= np.isfinite(np.broadcast_to(np.asarray(state[component], dtype=np.float64), (points,)))
     for iteration in range(options.max_its):
         r = evaluate(graph, solve.residual, state, points)
         norm = np.sqrt((r * r).sum(0))

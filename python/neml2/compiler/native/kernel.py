@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 from neml2.compiler.native import loops, pieces
-from neml2.compiler.native.analysis import dependent, hoistable, invertible, spoiling
+from neml2.compiler.native.analysis import dependent, hoistable, invertible, involved, unheard
 from neml2.compiler.native.printer import Printer
-from neml2.compiler.native.program import Argument, Assign, Function, Linear, Program, Solve
+from neml2.compiler.native.program import Argument, Assign, Function, Increment, Linear, Program, Solve
 from neml2.compiler.pointgraph import PointGraph
 
 _HEADER = """\
@@ -56,6 +56,7 @@ def source(program: Program, scalar: str = "double", wide_from: int | None = Non
     parts += [f"void {name}_wide(neml2_native_call &, const neml2_native_model &);" for name in functions]
     parts += ["namespace\n{\n"]
     parts += [_solve(program, solve) for solve in program.solves]
+    parts += [_walk(program, name, linear) for name, f in functions.items() for linear in _walked(f)]
     parts += [_body(program, name, function) for name, function in functions.items()]
     parts += ["} // namespace\n", "#if NEML2_NATIVE_PART != 1"]
     parts += [_layout(name, "wide", f"Wide<{scalar}>") for name in functions]
@@ -117,17 +118,10 @@ _CHECK = """\
 """
 
 
-def _read(graph: PointGraph, solve: Solve) -> set[int]:
-    """All components that a nonlinear system has to do with."""
-    nodes = [*solve.residual, *(n for row in solve.jacobian for n in row)]
-    increments = {c for i in solve.increments for c in (*i.current, *i.old)}
-    return graph.inputs_of(nodes) | increments | set(solve.given) | set(solve.unknowns)
-
-
 def _ranges(components: Iterable[int]) -> list[tuple[int, int]]:
-    """Neighbouring components together, as (first, number)."""
+    """Neighbours among ascending components together, as (first, number)."""
     found: list[tuple[int, int]] = []
-    for c in sorted(components):
+    for c in components:
         if found and sum(found[-1]) == c:
             found[-1] = (found[-1][0], found[-1][1] + 1)
         else:
@@ -154,7 +148,7 @@ def _solve(program: Program, solve: Solve) -> str:
     trial: list[str] = []
     if solve.settings.line_search:
         trial = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
-    ranges = _ranges(_read(graph, solve) - spoiling(graph, solve.residual))
+    ranges = _ranges(unheard(graph, solve))
     checked = [f"{{{first}, {number}}}" for first, number in ranges]
     code = pieces.split([hoisted, residual, jacobian, trial], lasting=1)
     hoisted, residual, jacobian, trial = code.sections
@@ -195,17 +189,81 @@ solve_{number}(const neml2_native_solver & options, V * __restrict s, Matrix<V, 
 
 
 def _substeps(program: Program, solve: Solve) -> str:
-    increments = [
-        f"{{{i.current.start}, {i.old.start}, {len(i.current)}, {str(i.state).lower()}}}" for i in solve.increments
-    ]
     return _SUBSTEPS.format(
         number=solve.number,
         count=len(solve.unknowns),
         unknowns=", ".join(map(str, solve.unknowns)),
-        increments=", ".join(increments) or "{0, 0, 0, false}",
-        increment_count=len(increments),
+        increments=_increments(solve.increments) or "{0, 0, 0, false}",
+        increment_count=len(solve.increments),
         size=program.tangents,
     )
+
+
+def _increments(increments: Iterable[Increment]) -> str:
+    return ", ".join(
+        f"{{{i.current.start}, {i.old.start}, {len(i.current)}, {str(i.state).lower()}}}" for i in increments
+    )
+
+
+_WALK = """
+/// The same, with the columns that {function} needs: each part of a cut step has a linear solve at its end.
+template <class V>
+[[maybe_unused]] __attribute__((noinline)) static Outcome<V>
+solve_{number}_{function}(const neml2_native_solver & options, V * __restrict s, MaskOf<V> lanes)
+{{
+  constexpr int unknowns[] = {{{unknowns}}};
+  constexpr int columns[] = {{{targets}}}; // by row
+  constexpr Increment increments[] = {{{increments}}};
+  const auto attempt = [&](V * state, MaskOf<V> some)
+  {{
+    Matrix<V, {count}> a;
+    const Outcome<V> found = attempt_{number}(options, state, a, some, true);
+    Columns<V, {count}, {width}> b;
+{right}    native::solve(a, b);
+    for (int i = 0; i < {count}; ++i)
+      for (int j = 0; j < {width}; ++j)
+        state[columns[i * {width} + j]] = b(i, j);
+    return found;
+  }};
+  Substepping<V, {size}, decltype(attempt)> steps(s, increments, {increment_count}, options.max_substepping, attempt);
+  const MaskOf<V> arrived = steps.walk(lanes, 0.0, 1.0, 0);
+  for (const int c : unknowns)
+    s[c] = select<V>(arrived, steps.reached()[c], select<V>(lanes, steps.last[c], s[c]));
+  for (const int c : columns)
+    s[c] = steps.reached()[c];
+  return steps.outcome;
+}}
+"""
+
+
+def _walked(function: Function) -> list[Linear]:
+    """Linear solves inside the walk of a step that may be cut."""
+    return [step for step in function.steps if isinstance(step, Linear) and step.increments]
+
+
+def _walk(program: Program, function: str, linear: Linear) -> str:
+    solve, graph = linear.solve, program.graph
+    entries = _right_side("b", graph, linear)
+    printer = _printer(graph, [n for _, n in entries], lambda c: f"state[{c}]")
+    code = pieces.split([printer.assignments(entries)])
+    targets = [t for row in linear.targets for t in row]
+    return _WALK.format(
+        function=function,
+        number=solve.number,
+        count=len(solve.unknowns),
+        width=len(linear.targets[0]),
+        unknowns=", ".join(map(str, solve.unknowns)),
+        targets=", ".join(map(str, targets)),
+        increments=_increments([*solve.increments, *linear.increments]),
+        increment_count=len(solve.increments) + len(linear.increments),
+        right=_indent([*printer.declarations(), *code.declarations, *code.sections[0]], 4),
+        size=max(targets) + 1,
+    )
+
+
+def _right_side(name: str, graph: PointGraph, linear: Linear) -> list[tuple[str, int]]:
+    """(entry of `name`, node) of the right side of a linear solve."""
+    return [(f"{name}({i}, {j})", graph.neg(n)) for i, row in enumerate(linear.right) for j, n in enumerate(row)]
 
 
 # ---- functions -------------------------------------------------------------------------------------------------------
@@ -223,23 +281,26 @@ struct {title}
 
 
 def _body(program: Program, name: str, function: Function) -> str:
-    linear = [step for step in function.steps if isinstance(step, Linear)]
+    walked = _walked(function)
+    linear = [step for step in function.steps if isinstance(step, Linear) and not step.increments]
     place = {t: f"b{step.solve.number}({i}, {j})" for step in linear
              for i, row in enumerate(step.targets) for j, t in enumerate(row)}  # fmt: skip
-    writer = _BodyWriter(program, function, place, {id(step.solve) for step in linear})
+    walks = {id(step.solve): f"solve_{step.solve.number}_{name}" for step in walked}
+    writer = _BodyWriter(program, function, place, {id(step.solve) for step in linear}, walks)
     writer.load(function, name)
     for step in function.steps:
         if isinstance(step, Assign):
             writer.assign(step)
         elif isinstance(step, Solve):
             writer.solve(step)
-        else:
+        elif not step.increments:
             writer.linear(step)
     for k, argument in enumerate(program.outputs):
         writer.store("outputs", k, function.outputs[k], argument)
     for k, nodes in enumerate(function.derivatives):
         writer.store("derivatives", k, nodes, None)
     used = program.tangents + (sum(a.size for a in program.inputs) if name == "jvp" else 0)
+    used = max([used, *(1 + max(map(max, step.targets)) for step in walked)])
     return _BODY.format(title=name.title(), size=max(used, 1), lines=_indent(writer.text(), 4))
 
 
@@ -257,8 +318,10 @@ def _written(function: Function) -> list[int]:
 class _BodyWriter:
     """The statements of one function: `lines`, and among them, by their places, sections of straight-line code."""
 
-    def __init__(self, program: Program, function: Function, place: dict[int, str], linearized: set[int]) -> None:
-        self.program, self.graph, self.linearized = program, program.graph, linearized
+    def __init__(
+        self, program: Program, function: Function, place: dict[int, str], linearized: set[int], walks: dict[int, str]
+    ) -> None:
+        self.program, self.graph, self.linearized, self.walks = program, program.graph, linearized, walks
         self.printer = _printer(self.graph, _written(function), lambda c: place.get(c) or _state(c))
         self.lines: list[str] = []
         self.sections: dict[int, list[str]] = {}  # before which of the lines
@@ -289,7 +352,7 @@ class _BodyWriter:
         components = set(self.graph.inputs_of(_written(function)))
         for step in function.steps:
             if isinstance(step, Solve):
-                components |= _read(self.graph, step)
+                components |= involved(self.graph, step)
         return components
 
     def assign(self, step: Assign) -> None:
@@ -297,20 +360,21 @@ class _BodyWriter:
 
     def solve(self, step: Solve) -> None:
         k, count = step.number, len(step.unknowns)
-        linearize = str(id(step) in self.linearized).lower()
-        self.lines += [
-            f"Matrix<V, {count}> a{k};",
-            f"group.report({k}, solve_{k}<V>(group.solver({k}), s, a{k}, mask<V>(true), {linearize}));",
-        ]
+        if id(step) in self.walks:
+            self.lines.append(f"group.report({k}, {self.walks[id(step)]}<V>(group.solver({k}), s, mask<V>(true)));")
+        else:
+            linearize = str(id(step) in self.linearized).lower()
+            self.lines += [
+                f"Matrix<V, {count}> a{k};",
+                f"group.report({k}, solve_{k}<V>(group.solver({k}), s, a{k}, mask<V>(true), {linearize}));",
+            ]
         # what was written about the guess does not hold for the solution
         self.printer.forget(dependent(self.graph, list(self.printer.names), step.unknowns))
 
     def linear(self, step: Linear) -> None:
         k, count, columns = step.solve.number, len(step.right), len(step.right[0])
         self.lines.append(f"Columns<V, {count}, {columns}> b{k};")
-        graph = self.graph
-        entries = ((f"b{k}({i}, {j})", graph.neg(n)) for i, row in enumerate(step.right) for j, n in enumerate(row))
-        self.straight(self.printer.assignments(entries))
+        self.straight(self.printer.assignments(_right_side(f"b{k}", self.graph, step)))
         self.lines.append(f"native::solve(a{k}, b{k});")
 
     def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument | None) -> None:

@@ -90,11 +90,13 @@ class Solve:
 
 @dataclass
 class Linear:
-    """targets = -(Jacobian of `solve` at its solution)^-1 right: both by row, then column."""
+    """targets = -(Jacobian of `solve` at its solution)^-1 right: both by row, then column. With `increments` it holds
+    at the end of each part of a step that is cut: they are to the columns what those of the solve are to the values."""
 
     solve: Solve
     right: list[list[int]]
     targets: list[list[int]]
+    increments: list[Increment] = field(default_factory=list)
 
 
 Step = Assign | Solve | Linear
@@ -258,16 +260,22 @@ class _Chain:
         self.steps: list[Step] = []
         guesses = {u for s in program.solves for u in s.unknowns}
         for step in program.forward.steps:
+            if isinstance(step, Solve) and step.increments:
+                self._walk(step)
+                continue
             self.steps.append(step)
             if isinstance(step, Assign):
                 self._assign(step, guesses)
             elif isinstance(step, Solve):
                 self._solve(step)
 
-    def _products(self, nodes: Sequence[int], without: frozenset[int] = frozenset()) -> list[Columns]:
-        """Derivatives of nodes: local ones times those of the components behind them."""
+    def _products(
+        self, nodes: Sequence[int], without: frozenset[int] = frozenset(), known: Mapping[int, Columns] | None = None
+    ) -> list[Columns]:
+        """Derivatives of nodes: local ones times those of the components behind them, `known` before others."""
         g = self.graph
-        behind = sorted(c for c in g.inputs_of(nodes) if self.columns.get(c) and c not in without)
+        columns = {**self.columns, **(known or {})}
+        behind = sorted(c for c in g.inputs_of(nodes) if columns.get(c) and c not in without)
         rows = jacobian(g, nodes, behind) if behind else [[] for _ in nodes]
         found = []
         for row in rows:
@@ -275,7 +283,7 @@ class _Chain:
             for component, slope in zip(behind, row, strict=True):
                 if slope == g.zero:
                     continue
-                for column, node in self.columns[component].items():
+                for column, node in columns[component].items():
                     sums[column] = g.add(sums.get(column, g.zero), g.mul(slope, node))
             found.append({column: node for column, node in sums.items() if node != g.zero})
         return found
@@ -294,15 +302,59 @@ class _Chain:
             return
         targets = []
         for unknown in step.unknowns:
-            fresh = range(self.program.state_size, self.program.state_size + len(used))
-            self.program.state_size = fresh.stop
+            fresh = self._fresh(len(used))
             targets.append(list(fresh))
             self.columns[unknown] = {c: self.graph.input(t) for c, t in zip(used, fresh, strict=True)}
         right = [[row.get(column, self.graph.zero) for column in used] for row in rows]
         self.steps.append(Linear(step, right, targets))
 
+    def _walk(self, step: Solve) -> None:
+        """A solve that may cut its step: columns of what changes from part to part, and of the unknowns, become
+        components of the state, which the walk treats like the values that they belong to."""
+        g, unknowns = self.graph, frozenset(step.unknowns)
+        forces = {c for i in step.increments if not i.state for c in (*i.current, *i.old)}
+        olds = {c for i in step.increments if i.state for c in i.old}
+        behind = (g.inputs_of(step.residual) | forces | olds) - unknowns
+        used = sorted({column for c in behind for column in self.columns.get(c, {})})
+        moving = sorted(c for c in behind if c in forces or c in olds or self.columns.get(c))
+        place: dict[int, list[int]] = {c: [] for c in moving}
+        for _ in used:
+            for c, component in zip(moving, self._fresh(len(moving)), strict=True):
+                place[c].append(component)
+        targets: list[list[int]] = [[] for _ in step.unknowns]
+        for _ in used:
+            for row, component in zip(targets, self._fresh(len(targets)), strict=True):
+                row.append(component)
+        known = {c: {column: g.input(p) for column, p in zip(used, place[c], strict=True)} for c in moving}
+        rows = self._products(step.residual, unknowns, known)
+        stores = [(p, self.at(c, column)) for c in moving for column, p in zip(used, place[c], strict=True)]
+        self.steps += [Assign(stores), step]
+        place |= dict(zip(step.unknowns, targets, strict=True))
+        increments = [
+            Increment(_column(place, i.current, k), _column(place, i.old, k), i.state)
+            for i in step.increments
+            for k in range(len(used))
+        ]
+        if used:
+            right = [[row.get(column, g.zero) for column in used] for row in rows]
+            self.steps.append(Linear(step, right, targets, increments))
+        for unknown, row in zip(step.unknowns, targets, strict=True):
+            self.columns[unknown] = {column: g.input(t) for column, t in zip(used, row, strict=True)}
+
+    def _fresh(self, count: int) -> range:
+        """Components of the state that nothing uses yet."""
+        found = range(self.program.state_size, self.program.state_size + count)
+        self.program.state_size = found.stop
+        return found
+
     def at(self, component: int, column: int) -> int:
         return self.columns.get(component, {}).get(column, self.graph.zero)
+
+
+def _column(place: Mapping[int, list[int]], components: range, k: int) -> range:
+    """Where the entries of column k of neighbouring components are: neighbours too."""
+    first = place[components.start][k]
+    return range(first, first + len(components))
 
 
 def _jacobian(program: Program) -> Function:
