@@ -12,7 +12,7 @@ from ..hit import HitObject, Option, OptionFamily, Reference, register
 from ..types import TensorWrapper
 from .progress import Progress
 from .regression import one_line
-from .values import TYPES, check_tolerances, named_values
+from .values import TYPES, named_values
 
 
 @register("ModelUnitTest")
@@ -37,7 +37,6 @@ class ModelUnitTest(HitObject):
     derivative_abs_tol: float = Option(float, 1e-8, at_least=0)
 
     def setup(self) -> None:
-        check_tolerances(self, "value_rel_tol", "value_abs_tol", "derivative_rel_tol", "derivative_abs_tol")
         self.inputs = named_values(self, "input", self.input_names, self.input_values)
         self.expected = named_values(self, "output", self.output_names, self.output_values)
         spec = self.model.input_spec

@@ -12,7 +12,6 @@ from ..errors import listing
 from ..hit import HitObject, Option, Reference, register
 from .progress import Progress
 from .transient import TransientDriver
-from .values import check_tolerances
 
 
 @register("TransientRegression")
@@ -30,7 +29,6 @@ class TransientRegression(HitObject):
     def setup(self) -> None:
         if not isinstance(self.driver, TransientDriver):
             raise self.error(f"a {type(self.driver).__name__} is no TransientDriver", "driver")
-        check_tolerances(self, "rtol", "atol")
         self.reference = Path(self.reference)
 
     def run(self, progress: Progress | None = None) -> None:

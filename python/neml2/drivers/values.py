@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -94,11 +93,3 @@ def check_numbers(driver: HitObject, name: str, value: TensorWrapper, option: st
     text += f", points {listing(points, 4)} of {lost[0].numel()}" if steps and lost.ndim > 1 else ""
     text += f" at points {listing(points, 4)} of {lost.numel()}" if not steps and lost.ndim else ""
     raise driver.error(f"the value of '{name}' is NaN{text}; expected numbers", option)
-
-
-def check_tolerances(driver: HitObject, *options: str) -> None:
-    """Raises InvalidOption for options that are no finite number, 0 or more."""
-    for option in options:
-        value = getattr(driver, option)
-        if not 0 <= value < math.inf:
-            raise driver.error(f"{value} is no tolerance; expected a finite number, 0 or more", option)

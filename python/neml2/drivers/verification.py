@@ -12,7 +12,7 @@ from ..types import TensorWrapper
 from .progress import Progress
 from .regression import one_line
 from .transient import TransientDriver
-from .values import check_tolerances, named_values
+from .values import named_values
 
 TYPES = ("Scalar", "SR2", "Vec", "WR2")
 
@@ -35,7 +35,6 @@ class Verification(HitObject):
     def setup(self) -> None:
         if not isinstance(self.driver, TransientDriver):
             raise self.error(f"a {type(self.driver).__name__} is no TransientDriver", "driver")
-        check_tolerances(self, "rtol", "atol")
         self.expected = named_values(self, "", self.names, self.values)
         if not self.expected:
             raise self.error("nothing to verify; give at least one of " + ", ".join(f"{T}_names" for T in TYPES))

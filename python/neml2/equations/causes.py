@@ -55,7 +55,9 @@ class Causes:
             return ""
         for k, name in enumerate(names):
             earlier = _one_step_earlier(name)
-            if earlier not in names or not torch.equal(rows[k], rows[names.index(earlier)]):
+            if earlier not in names or bool(
+                (rows[k] != rows[names.index(earlier)]).any()
+            ):  # one may have no batch axes
                 continue
             moved = [*rows]
             moved[k] = rows[k] + 1e-3 * (1 + rows[k].abs())

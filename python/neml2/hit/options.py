@@ -128,6 +128,9 @@ class Range:
         return f"expected {kind}{', ' if bounds else ''}{' and '.join(bounds)}"
 
 
+REAL = (float, list[float], list[list[float]])
+
+
 class OptionDeclaration(Declaration):
     """A plain value: bool, int, float, str, Path (relative to the input file's folder), or a list of
     these."""
@@ -161,8 +164,10 @@ class OptionDeclaration(Declaration):
             if self.choices and item not in self.choices:
                 hint = suggestion(item, self.choices)
                 raise InvalidOption(f"'{item}' is not one of {listing(self.choices)}{hint}", where)
-            if isinstance(item, int | float) and not isinstance(item, bool) and not self.range.holds(item):
-                raise InvalidOption(f"{item} is out of range; {self.range.words(item)}", where)
+            if isinstance(item, int | float) and not isinstance(item, bool):
+                number = float(item) if self.kind in REAL else item
+                if not self.range.holds(number):
+                    raise InvalidOption(f"{item} is out of range; {self.range.words(number)}", where)
         if self.unique:
             check_unique(value, where)
         return value

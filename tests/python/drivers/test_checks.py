@@ -82,7 +82,7 @@ class TestRegression:
 
     def test_tolerances_are_checked(self, reference):
         for value in ("nan", "-1", "inf"):
-            with pytest.raises(InvalidOption, match="no tolerance"):
+            with pytest.raises(InvalidOption, match="finite number, at least 0"):
                 regression(reference, f"Drivers/regression/rtol={value}")
 
     def test_needs_a_transient_driver(self, reference):
@@ -132,9 +132,9 @@ class TestVerification:
             (["time_steps='1 1'"], "twice"),
             (["time_steps='1 21'"], "has no step 21; expected 0 to 20"),
             (["time_steps='-1'"], "has no step -1"),
-            (["rtol:='nan'"], "nan is no tolerance"),
-            (["atol='-1'"], "is no tolerance"),
-            (["atol='inf'"], "is no tolerance"),
+            (["rtol:='nan'"], "nan is out of range; expected a finite number"),
+            (["atol='-1'"], "-1.0 is out of range; expected a finite number"),
+            (["atol='inf'"], "inf is out of range; expected a finite number"),
         ],
     )
     def test_bad_options(self, lines, text):

@@ -175,7 +175,7 @@ class TestIndependenceOfPoints:
         assert point.index == point[0] == 3
         assert not math.isfinite(point.residual)
         assert "not finite" in point.reason
-        assert ("not finite: 'strain' at point 3" in str(caught.value)) == (bad != 1e300)
+        assert ("'strain' is not finite" in str(caught.value)) == (bad != 1e300)
 
     def test_radret_is_no_exception(self):
         """Its residual stays finite at a NaN: the law takes it for elastic."""
@@ -191,7 +191,7 @@ class TestIndependenceOfPoints:
         rates = load(viscoplasticity_in_rates(50, 200, 3, 2000)).get_model("update")
         zeros = {n: type_(torch.zeros(type_.BASE_SHAPE, dtype=F64)) for n, type_ in rates.input_spec.items()}
         state = {**zeros, "strain": SR2(ramp(3)), "t": scalar(1.0, 0.0, 1.0)}
-        with pytest.raises(ConvergenceError, match=r"1 of 3 points .*a time step of zero: 't' at point 1"):
+        with pytest.raises(ConvergenceError, match=r"1 of 3 points .*: point 1 .*'t' and 't~1' are equal"):
             rates.evaluate(state)
 
     def test_the_next_call_works(self, perzyna):
@@ -413,7 +413,7 @@ class TestOptions:
         assert "integer" in self.complaint(DECAY, *search, "Solvers/newton/check_negative_criterion=true")
         for option, value in (("cutback", "inf"), ("cutback", "nan"), ("stopping_criteria", "nan")):
             assert "finite number" in self.complaint(DECAY, *search, f"Solvers/newton/linesearch_{option}={value}")
-        assert "0 or more" in self.complaint(DECAY, *search, "Solvers/newton/max_linesearch_iterations=-3")
+        assert "from 0 to" in self.complaint(DECAY, *search, "Solvers/newton/max_linesearch_iterations=-3")
         assert "0 or 1" in self.complaint(DECAY, *search, "Solvers/newton/check_negative_criterion=7")
         for level in ("-1", "1000"):
             assert "2^level" in self.complaint(DECAY, f"Models/update/max_substepping_level={level}")

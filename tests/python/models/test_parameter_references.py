@@ -8,7 +8,7 @@ import warnings
 import pytest
 import torch
 
-from neml2.errors import SuspiciousReference
+from neml2.errors import InvalidOption, SuspiciousReference
 from neml2.hit import load_string
 from neml2.models import Input, Model, Output, Parameter, register
 from neml2.types import R2, SR2, Scalar, Vec
@@ -89,7 +89,9 @@ def test_numbers():
     assert parameter("stress = '1 2 3 4 5 6'", "stress").tolist() == [1, 2, 3, 4, 5, 6]  # raw storage
     assert parameter("vector = '1 2 3'", "vector").shape == (3,)
     assert parameter("matrix = '1 2 3 4 5 6 7 8 9'", "matrix")[1, 0] == 4
-    assert torch.isnan(parameter("fixed = nan", "f")) and parameter("fixed = -.5e-3", "f").item() == -0.5e-3
+    assert torch.isinf(parameter("fixed = inf", "f")) and parameter("fixed = -.5e-3", "f").item() == -0.5e-3
+    with pytest.raises(InvalidOption, match="'nan' holds NaN"):
+        parameter("fixed = nan", "f")
 
 
 def test_tensors():
