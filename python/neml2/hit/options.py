@@ -161,8 +161,11 @@ class OptionDeclaration(Declaration):
             if self.choices and item not in self.choices:
                 hint = suggestion(item, self.choices)
                 raise InvalidOption(f"'{item}' is not one of {listing(self.choices)}{hint}", where)
-            if isinstance(item, int | float) and not isinstance(item, bool) and not self.range.holds(item):
-                raise InvalidOption(f"{item} is out of range; {self.range.words(item)}", where)
+            if not isinstance(item, int | float) or isinstance(item, bool):
+                continue
+            number = float(item) if self.kind is float else item
+            if not self.range.holds(number):
+                raise InvalidOption(f"{item} is out of range; {self.range.words(number)}", where)
         if self.unique:
             check_unique(value, where)
         return value
