@@ -147,7 +147,7 @@ PetscErrorCode create_solver(Equilibrium & equilibrium, SNES * snes)
   PetscCall(SNESSetDM(*snes, equilibrium.mesh.da));
   PetscCall(SNESSetFunction(*snes, nullptr, residual, &equilibrium));
   PetscCall(SNESSetJacobian(*snes, A, A, tangent, &equilibrium));
-  PetscCall(MatDestroy(&A)); // the solver holds it
+  PetscCall(MatDestroy(&A));                                              // the solver holds it
   PetscCall(SNESSetTolerances(*snes, 1e-9, 1e-11, 0, 12, PETSC_DEFAULT)); // |r| below 1e-9 N, 12 iterations
   PetscCall(SNESSetConvergenceHistory(*snes, nullptr, nullptr, PETSC_DECIDE, PETSC_TRUE));
   PetscCall(SNESGetLineSearch(*snes, &search));

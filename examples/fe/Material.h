@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/ops/zeros.h> // much less to compile than all of ATen/ATen.h
 #include <mpi.h>
 #include <neml2/csrc/aoti/Model.h>
 #include <neml2/csrc/dispatchers/factory.h>
@@ -16,7 +16,7 @@ class Material
 public:
   /// `points` material points that obey the model `name` of the file `stub`, which neml2-compile wrote.
   Material(const std::string & stub, const std::string & name, std::int64_t points)
-    : _model(neml2::aoti::load_model(stub, name))
+      : _model(neml2::aoti::load_model(stub, name))
   {
     for (const auto & [input, base] : _model.input_base_shapes())
       _inputs[input] = zeros(points, base);

@@ -41,10 +41,12 @@ PetscErrorCode place_nodes(Mesh & mesh)
   PetscCall(DMGetCoordinateDM(mesh.da, &coordinate_da));
   PetscCall(DMGetCoordinates(mesh.da, &coordinates));
   PetscCall(DMDAVecGetArray(coordinate_da, coordinates, &x));
-  PetscCall(for_owned_nodes(mesh.da, [&](PetscInt i, PetscInt j, PetscInt k, PetscInt) {
-    const auto p = position(mesh.plate, i, j, k);
-    x[k][j][i] = {p[0], p[1], p[2]};
-  }));
+  PetscCall(for_owned_nodes(mesh.da,
+                            [&](PetscInt i, PetscInt j, PetscInt k, PetscInt)
+                            {
+                              const auto p = position(mesh.plate, i, j, k);
+                              x[k][j][i] = {p[0], p[1], p[2]};
+                            }));
   PetscCall(DMDAVecRestoreArray(coordinate_da, coordinates, &x));
   PetscCall(DMSetCoordinates(mesh.da, coordinates)); // the ghosts' positions follow from these
   PetscFunctionReturn(0);
@@ -80,7 +82,8 @@ PetscErrorCode integrate(Mesh & mesh)
     const auto i = x + e % nx, j = y + e / nx % ny;
     if (i == mesh.plate.radial - 1 && j >= mesh.plate.angular / 2)
       for (const int a : {1, 2, 5, 6})
-        PetscCall(VecSetValue(local, 3 * node[a] + 1, (p[1][0] - p[2][0]) * (p[5][2] - p[1][2]) / 4, ADD_VALUES));
+        PetscCall(
+            VecSetValue(local, 3 * node[a] + 1, (p[1][0] - p[2][0]) * (p[5][2] - p[1][2]) / 4, ADD_VALUES));
   }
   PetscCall(VecAssemblyBegin(local));
   PetscCall(VecAssemblyEnd(local));
@@ -98,22 +101,25 @@ PetscErrorCode create(const Plate & plate, Mesh & mesh)
   PetscFunctionBeginUser;
   mesh.plate = plate;
   PetscCall(DMDACreate3d(PETSC_COMM_WORLD, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE, DM_BOUNDARY_NONE,
-                         DMDA_STENCIL_BOX, plate.radial + 1, plate.angular + 1, plate.layers + 1, PETSC_DECIDE,
-                         PETSC_DECIDE, PETSC_DECIDE, 3, 1, nullptr, nullptr, nullptr, &mesh.da));
+                         DMDA_STENCIL_BOX, plate.radial + 1, plate.angular + 1, plate.layers + 1,
+                         PETSC_DECIDE, PETSC_DECIDE, PETSC_DECIDE, 3, 1, nullptr, nullptr, nullptr,
+                         &mesh.da));
   PetscCall(DMSetFromOptions(mesh.da));
   PetscCall(DMSetUp(mesh.da));
   PetscCall(DMDASetElementType(mesh.da, DMDA_ELEMENT_Q1));
   PetscCall(place_nodes(mesh));
   PetscCall(integrate(mesh));
 
-  PetscCall(for_owned_nodes(mesh.da, [&](PetscInt, PetscInt j, PetscInt k, PetscInt node) {
-    if (j == plate.angular) // the plane x = 0
-      mesh.fixed.push_back(3 * node);
-    if (j == 0) // the plane y = 0
-      mesh.fixed.push_back(3 * node + 1);
-    if (k == 0) // the middle plane z = 0
-      mesh.fixed.push_back(3 * node + 2);
-  }));
+  PetscCall(for_owned_nodes(mesh.da,
+                            [&](PetscInt, PetscInt j, PetscInt k, PetscInt node)
+                            {
+                              if (j == plate.angular) // the plane x = 0
+                                mesh.fixed.push_back(3 * node);
+                              if (j == 0) // the plane y = 0
+                                mesh.fixed.push_back(3 * node + 1);
+                              if (k == 0) // the middle plane z = 0
+                                mesh.fixed.push_back(3 * node + 2);
+                            }));
   PetscFunctionReturn(0);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Output.h"
 
+#include <cmath>
 #include <fstream>
 
 namespace
@@ -44,12 +45,32 @@ void write_cells(std::ostream & file, const Mesh & mesh)
   file << "</DataArray>\n</Cells>\n";
 }
 
-/// A state variable of the accepted step, averaged over the points of each element.
-at::Tensor element_mean(const Mesh & mesh, const Material & material, const char * name)
+/// A state variable of the accepted step: its mean over the volume of each element.
+std::vector<double> element_mean(const Mesh & mesh, const at::Tensor & variable)
 {
-  const auto values = material.accepted(name);
-  const auto components = values.dim() > 1 ? values.size(1) : 1;
-  return values.reshape({mesh.elements, hexahedron::points, components}).mean(1);
+  const auto components = variable.dim() > 1 ? variable.size(1) : 1;
+  const auto * value = variable.const_data_ptr<double>();
+  std::vector<double> mean(mesh.elements * components);
+  for (PetscInt e = 0; e < mesh.elements; ++e)
+  {
+    double volume = 0;
+    for (auto p = hexahedron::points * e; p < hexahedron::points * (e + 1); ++p)
+      volume += mesh.volume[p];
+    for (auto p = hexahedron::points * e; p < hexahedron::points * (e + 1); ++p)
+      for (int c = 0; c < components; ++c)
+        mean[components * e + c] += mesh.volume[p] / volume * value[components * p + c];
+  }
+  return mean;
+}
+
+/// From the order of neml2, xx yy zz and sqrt(2) times yz xz xy, to that of VTK: xx yy zz xy yz xz.
+std::vector<double> vtk_order(const std::vector<double> & mandel)
+{
+  constexpr int from[6] = {0, 1, 2, 5, 3, 4};
+  std::vector<double> tensors(mandel.size());
+  for (std::size_t i = 0; i < mandel.size(); ++i)
+    tensors[i] = mandel[i / 6 * 6 + from[i % 6]] / (i % 6 < 3 ? 1 : std::sqrt(2.));
+  return tensors;
 }
 
 void write_index(const std::filesystem::path & folder, int number, int ranks)
@@ -88,8 +109,8 @@ PetscErrorCode write_vtu(const std::filesystem::path & folder, int number, const
   PetscCall(VecGetArrayRead(local, &displacement));
   PetscCall(VecGetArrayRead(coordinates, &position));
 
-  const auto plastic = element_mean(mesh, material, "equivalent_plastic_strain");
-  const auto stress = element_mean(mesh, material, "stress");
+  const auto plastic = element_mean(mesh, material.accepted("equivalent_plastic_strain"));
+  const auto stress = vtk_order(element_mean(mesh, material.accepted("stress")));
   std::ofstream file(folder / file_name(number, "_" + std::to_string(rank) + ".vtu"));
   file.precision(12);
   file << "<VTKFile type=\"UnstructuredGrid\" version=\"1.0\">\n<UnstructuredGrid>\n<Piece NumberOfPoints=\""
@@ -100,8 +121,8 @@ PetscErrorCode write_vtu(const std::filesystem::path & folder, int number, const
   file << "<PointData>\n";
   write(file, "displacement", 3, displacement, size / 3);
   file << "</PointData>\n<CellData>\n";
-  write(file, "plastic_strain", 1, plastic.const_data_ptr<double>(), mesh.elements);
-  write(file, "stress", 6, stress.const_data_ptr<double>(), mesh.elements);
+  write(file, "plastic_strain", 1, plastic.data(), mesh.elements);
+  write(file, "stress", 6, stress.data(), mesh.elements);
   file << "</CellData>\n</Piece>\n</UnstructuredGrid>\n</VTKFile>\n";
 
   PetscCall(VecRestoreArrayRead(coordinates, &position));

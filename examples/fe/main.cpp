@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A plate with a hole under cyclic load: three-dimensional finite elements on PETSc, with a material of neml2.
+// A plate with a hole under cyclic load: three-dimensional finite elements on PETSc, with a material of
+// neml2.
 //
 //   mpirun -n 4 ./plate -stub aoti/model_aoti.i -out results
 //
-// Options besides: -radial, -angular, -layers (elements), -amplitude (MPa), -period (s), -cycles, -dt (longest
-// step, s), and everything that PETSc knows, as -snes_monitor or -pc_type.
+// Options besides: -radial, -angular, -layers (elements), -amplitude (MPa), -period (s), -cycles, -dt
+// (longest step, s), and everything that PETSc knows, as -snes_monitor or -pc_type.
 #include "Equilibrium.h"
 #include "Output.h"
 
@@ -60,7 +61,8 @@ PetscErrorCode report(SNES snes, int step, const Equilibrium & problem, bool acc
   PetscInt count;
   PetscFunctionBeginUser;
   PetscCall(SNESGetConvergenceHistory(snes, &norms, nullptr, &count));
-  PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%4d  t %8.4f s  %7.2f MPa  |r|", step, problem.time, problem.traction));
+  PetscCall(
+      PetscPrintf(PETSC_COMM_WORLD, "%4d  t %8.4f s  %7.2f MPa  |r|", step, problem.time, problem.traction));
   for (PetscInt i = 0; i < count; ++i)
     PetscCall(PetscPrintf(PETSC_COMM_WORLD, " %.1e", norms[i]));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "%s\n",
@@ -70,8 +72,8 @@ PetscErrorCode report(SNES snes, int step, const Equilibrium & problem, bool acc
   PetscFunctionReturn(0);
 }
 
-/// Walks through the cycles. A step without solution is taken back and halved; one that succeeds lets the next
-/// one be twice as long, up to the longest. Steps end where the load turns round.
+/// Walks through the cycles. A step without solution is taken back and halved; one that succeeds lets the
+/// next one be twice as long, up to the longest. Steps end where the load turns round.
 PetscErrorCode march(const Options & options, Equilibrium & problem, SNES snes, Vec u)
 {
   Vec trial;
@@ -98,7 +100,8 @@ PetscErrorCode march(const Options & options, Equilibrium & problem, SNES snes, 
     if (reason < 0)
     {
       dt = (problem.time - time) / 2;
-      PetscCheck(dt > 1e-6 * options.dt, PETSC_COMM_WORLD, PETSC_ERR_NOT_CONVERGED, "no step is short enough");
+      PetscCheck(dt > 1e-6 * options.dt, PETSC_COMM_WORLD, PETSC_ERR_NOT_CONVERGED,
+                 "no step is short enough");
       continue;
     }
     problem.material.accept();
@@ -131,10 +134,11 @@ PetscErrorCode summarize(const Options & options, const Material & material, Vec
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "largest displacement %.12e mm, equivalent plastic strain %.12e\n",
                         largest, values[0]));
   PetscCall(PetscPrintf(PETSC_COMM_WORLD, "material: %.2f s of %.2f s (%.1f %%), %d calls, %lld points\n",
-                        values[1], seconds, 100 * values[1] / seconds, material.evaluations(), (long long)points));
+                        values[1], seconds, 100 * values[1] / seconds, material.evaluations(),
+                        (long long)points));
   // The displacements in the order of the mesh, whatever the number of ranks: to be compared.
-  PetscCall(PetscViewerBinaryOpen(PETSC_COMM_WORLD, (options.out + "/displacement.bin").c_str(), FILE_MODE_WRITE,
-                                  &file));
+  PetscCall(PetscViewerBinaryOpen(PETSC_COMM_WORLD, (options.out + "/displacement.bin").c_str(),
+                                  FILE_MODE_WRITE, &file));
   PetscCall(VecView(u, file));
   PetscCall(PetscViewerDestroy(&file));
   PetscFunctionReturn(0);

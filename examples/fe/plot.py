@@ -2,8 +2,8 @@
 """Draws the plastic strain on the outer face, and the load over the displacement: `plot.py FOLDER PNG`."""
 
 import sys
-import xml.etree.ElementTree as xml
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib
 
@@ -16,7 +16,9 @@ folder, png = Path(sys.argv[1]), sys.argv[2]
 last = max(folder.glob("*.pvtu")).stem
 faces, values = [], []
 for piece in sorted(folder.glob(f"{last}_*.vtu")):
-    arrays = {a.get("Name"): np.array((a.text or "").split(), float) for a in xml.parse(piece).iter("DataArray")}
+    arrays = {
+        a.get("Name"): np.array((a.text or "").split(), float) for a in ElementTree.parse(piece).iter("DataArray")
+    }
     position, displacement = (arrays[name].reshape(-1, 3) for name in ("position", "displacement"))
     above = arrays["connectivity"].astype(int).reshape(-1, 8)[:, 4:]  # the four nodes at larger z
     faces.append(np.concatenate([position[above], displacement[above]], axis=-1))
