@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "Mesh.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numbers>
 
 namespace

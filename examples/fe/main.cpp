@@ -77,8 +77,12 @@ PetscErrorCode report(SNES snes, int step, const Equilibrium & problem, bool acc
 PetscErrorCode march(const Options & options, Equilibrium & problem, SNES snes, Vec u)
 {
   Vec trial;
-  std::ofstream history(options.out + "/history.csv");
+  std::ofstream history;
+  int rank;
   PetscFunctionBeginUser;
+  PetscCallMPI(MPI_Comm_rank(PETSC_COMM_WORLD, &rank));
+  if (rank == 0) // on the others the stream stays closed, and swallows what it is given
+    history.open(options.out + "/history.csv");
   PetscCall(VecDuplicate(u, &trial));
   PetscReal area;
   PetscCall(VecSum(problem.mesh.load, &area));
