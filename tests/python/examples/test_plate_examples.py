@@ -79,7 +79,7 @@ def residuals(text: str) -> list[list[float]]:
 
 def steps(text: str) -> list[str]:
     """Time, traction and fate of each step, without its residuals, whose last digits depend on the ranks."""
-    return [re.sub(r"\|r\|[^a-z]*", "", line) for line in text.splitlines() if "|r|" in line]
+    return [re.sub(r"\|r\|[^c]*", "", line) for line in text.splitlines() if "|r|" in line]
 
 
 def assert_quadratic(text: str) -> None:
@@ -149,7 +149,8 @@ def test_a_point_without_solution_cuts_the_step_on_all_ranks(program: Path, stub
     assert "cut: a material point has no solution" in one
     assert steps(one) == steps(three)
     assert_quadratic(one)
-    np.testing.assert_allclose(displacement(tmp_path / "1"), displacement(tmp_path / "3"), rtol=0, atol=1e-11)
+    expected, found = (displacement(tmp_path / ranks) for ranks in "13")
+    assert np.abs(found - expected).max() < 1e-10 * np.abs(expected).max()
 
 
 @pytest.mark.slow
