@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # make demo           compile the elasticity example and run it from C++ and Python
+# make example-fe     a finite-element program on PETSc: a plate with a hole, on one and four ranks
 # make test           GoogleTest and pytest
 # make test-sanitize  the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make fuzz           random damage to files and calls, SECONDS=60 for each target
@@ -28,7 +29,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
 
-.PHONY: build demo test test-cpp test-python test-sanitize fuzz fuzz-sanitize lint format bench clean
+.PHONY: build demo example-fe test test-cpp test-python test-sanitize fuzz fuzz-sanitize lint format bench clean
 build: $(VENV)/.installed
 
 # -- set-up --------------------------------------------------------------------------------------------------------
@@ -46,7 +47,8 @@ $(VENV)/.tools: $(VENV)/.system pyproject.toml
 	@$(PY) -c 'import torch; v = tuple(map(int, torch.__version__.split(".")[:2])); assert v >= (2, 11)' 2>/dev/null \
 	  || $(PY) -m pip install -q "$(TORCH)"
 	@$(PY) -m pip install -q "scikit-build-core>=1" "nanobind>=3" "nmhit>=0.3.6" "cmake>=3.25" ninja setuptools \
-	  typing_extensions numpy tqdm rich platformdirs "pytest>=8" pytest-xdist hypothesis ruff clang-format matplotlib
+	  typing_extensions numpy tqdm rich platformdirs "pytest>=8" pytest-xdist hypothesis ruff clang-format matplotlib \
+	  "scikit-fem>=10"
 	@touch $@
 
 # Written out in full: -C is unknown to the pip that Debian 12 puts into a virtual environment.
@@ -67,6 +69,10 @@ $(VENV)/.installed: $(VENV)/.tools $(NATIVE) $(MODULES)
 
 demo: build
 	@$(MAKE) --no-print-directory -C $(EXAMPLE) PYTHON=$(abspath $(PY))
+
+example-fe: build
+	@cmake/system-packages.sh "$(PYTHON)" fe
+	@$(MAKE) --no-print-directory -C examples/fe PYTHON=$(abspath $(PY))
 
 test: test-cpp test-python
 
