@@ -106,7 +106,7 @@ const std::vector<OptionInfo> & table()
          true,
          std::int64_t(0),
          0,
-         largest_count,
+         1,
          false,
          {},
          [](NewtonOptions &, const OptionValue &) {}}, // read, without effect

@@ -414,7 +414,7 @@ class TestOptions:
         for option, value in (("cutback", "inf"), ("cutback", "nan"), ("stopping_criteria", "nan")):
             assert "finite number" in self.complaint(DECAY, *search, f"Solvers/newton/linesearch_{option}={value}")
         assert "from 0 to" in self.complaint(DECAY, *search, "Solvers/newton/max_linesearch_iterations=-3")
-        assert "0 or 1" in self.complaint(DECAY, *search, "Solvers/newton/check_negative_criterion=7")
+        assert "from 0 to 1" in self.complaint(DECAY, *search, "Solvers/newton/check_negative_criterion=7")
         for level in ("-1", "1000"):
             assert "2^level" in self.complaint(DECAY, f"Models/update/max_substepping_level={level}")
         assert "did you mean 'max_its'" in self.complaint(DECAY, "Solvers/newton/max_iters=3")
