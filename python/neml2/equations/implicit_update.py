@@ -42,7 +42,7 @@ class ImplicitUpdate(Model):
     predictor: Model | None = Reference("Models", default=None)
     input_sensitivity_solver: Any = Reference("Solvers", default=None)
     param_sensitivity_solver: Any = Reference("Solvers", default=None)
-    max_substepping_level: int = Option(int, 0, at_least=0)
+    max_substepping_level: int = Option(int, 0, at_least=0, at_most=MOST_LEVELS)
     incremental_variables: list[str] = Option(list[str], default=(), unique=True)
 
     def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
@@ -56,6 +56,24 @@ class ImplicitUpdate(Model):
             if found.setdefault(name, type_) is not type_:
                 text = f"the predictor takes '{name}' as a {type_.__name__}, the system as a {found[name].__name__}"
                 raise self.error(text, "predictor", InvalidModel)
+        for name in self.incremental_variables:
+            found.setdefault(f"{name}~1", spec[name])
+        self.providers = self.equation_system.model.providers
+        if self.predictor is not None:
+            self.providers += tuple(p for p in self.predictor.providers if p not in self.providers)
+        inputs = [Variable(name, type_, name) for name, type_ in found.items()]
+        return inputs, [Variable(name, spec[name], name) for name in self.equation_system.unknowns]
+
+    def _check_options(self) -> None:
+        system = self.equation_system
+        if not isinstance(self.solver, Newton):
+            kind = type(self.solver).__name__
+            raise self.error(f"a {kind} solves no nonlinear system; expected Newton", "solver")
+        self._check_linear_solver(self.solver.linear_solver)
+        for option in ("input_sensitivity_solver", "param_sensitivity_solver"):
+            other = getattr(self, option)
+            if other is not None and not isinstance(other, LinearSolver):
+                raise self.error(f"a {type(other).__name__} is no linear solver; expected a DenseLU", option)
         for name in self.incremental_variables:
             found.setdefault(f"{name}~1", spec[name])
         self.providers = self.equation_system.model.providers
