@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two threads beside one, along the strain ramp of benchmarks/implicit: quiet cores, busy cores, four processes at once.
+"""Two threads beside one, along the ramp of benchmarks/implicit: quiet cores, busy cores, four processes at once.
 
     python benchmarks/threads/run.py PROGRAM [--models isoharden ...] [--batches 64 ...] [--scenes idle busy processes]
 

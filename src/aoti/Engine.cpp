@@ -25,7 +25,7 @@ constexpr std::int64_t chunk_bytes = 256 * 1024; // stays in a second-level cach
 constexpr std::int64_t stream_bytes = 4 << 20;   // outputs beyond this do not stay in one
 
 // Blocks that are worth handing to another thread: a Newton solve costs far more than an explicit function.
-constexpr std::int64_t explicit_grain = 64;
+constexpr std::int64_t explicit_grain = 256;
 constexpr std::int64_t implicit_grain = 2;
 constexpr std::int64_t pieces_per_thread = 4;
 
@@ -161,24 +161,26 @@ private:
   {
     const int threads = threads::allowed();
     const auto step = _engine.blocks_per_chunk(_job, blocks, threads) * _m.lanes;
-    const auto points_of = [&](threads::Piece chunk)
+    const auto points_of = [&](threads::Piece chunks)
     {
-      const auto first = chunk.begin * step;
-      return Span{first, chunk ? std::min(step, _job.points - first) : 0};
+      const auto first = chunks.begin * step;
+      return Span{first, chunks ? std::min(step, _job.points - first) : 0};
     };
+    const auto after = [](threads::Piece & chunks, threads::Claims & claims)
+    { return ++chunks.begin < chunks.end ? chunks : claims.claim(); };
     const auto work_on = [&](threads::Claims & claims)
     {
       try
       {
-        auto chunk = claims.claim();
-        if (!chunk)
+        auto chunks = claims.claim();
+        if (!chunks)
           return;
         WorkspacePool::Loan work(*_engine._pool);
-        for (load_state(*work, points_of(chunk)); chunk;)
+        for (load_state(*work, points_of(chunks)); chunks;)
         {
-          const auto next = claims.claim();
-          process(*work, points_of(chunk), points_of(next), false);
-          chunk = next;
+          const auto points = points_of(chunks);
+          chunks = after(chunks, claims);
+          process(*work, points, points_of(chunks), false);
         }
         _kernels.fence();
       }
@@ -189,7 +191,8 @@ private:
           _error = std::current_exception();
       }
     };
-    threads::Team::of_process().share(at::divup(_job.points, step), 1, threads - 1, work_on);
+    const auto grain = at::divup(_engine.grain(), step / _m.lanes);
+    threads::Team::of_process().share(at::divup(_job.points, step), grain, threads - 1, work_on);
     if (_error)
       std::rethrow_exception(_error);
   }
@@ -377,6 +380,11 @@ private:
   std::exception_ptr _error;
 };
 
+std::int64_t Engine::grain() const
+{
+  return _implicit ? implicit_grain : explicit_grain;
+}
+
 std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks, int threads) const
 {
   auto elements = _metadata.state_size + job.tangent_size;
@@ -388,7 +396,7 @@ std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks, int 
   // every thread gets some, if there is enough to do, and the last one to end does not end much later;
   // results do not depend on where a batch is cut
   const auto share = threads > 1 ? at::divup(blocks, threads * pieces_per_thread) : blocks;
-  return std::min(fitting, std::max(share, _implicit ? implicit_grain : explicit_grain));
+  return std::min(fitting, std::max(share, grain()));
 }
 
 void Engine::run(const Job & job) const

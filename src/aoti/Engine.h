@@ -63,6 +63,7 @@ private:
   template <typename T>
   class Run;
 
+  std::int64_t grain() const;
   std::int64_t blocks_per_chunk(const Job & job, std::int64_t blocks, int threads) const;
 
   Metadata _metadata;

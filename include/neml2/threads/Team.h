@@ -126,7 +126,7 @@ private:
   using Clock = std::chrono::steady_clock;
   using Nanoseconds = std::int64_t;
 
-  static constexpr Nanoseconds patience = 50'000;      // a wait this long is no sign of trouble
+  static constexpr Nanoseconds patience = 20'000;      // a wait this long is no sign of trouble
   static constexpr Nanoseconds watchfulness = 100'000; // a helper that finds no work for this long sleeps
   static constexpr Nanoseconds rest_per_wait = 20;
 
