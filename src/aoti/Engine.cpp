@@ -13,7 +13,6 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <cstdlib>
 #include <mutex>
-#include <sstream>
 #include <string_view>
 
 namespace neml2::aoti
@@ -45,20 +44,6 @@ bool runs_as_device(const Metadata & metadata)
 }
 
 } // namespace
-
-void report_failed(std::vector<FailedPoint> failed, std::int64_t points)
-{
-  std::sort(failed.begin(), failed.end(), [](const auto & a, const auto & b) { return a.index < b.index; });
-  constexpr std::size_t shown = 5; // the rest is in the exception
-  std::ostringstream text;
-  text << failed.size() << " of " << points << " material points did not converge: ";
-  for (std::size_t i = 0; i < std::min(failed.size(), shown); i++)
-    text << (i ? ", " : "") << "point " << failed[i].index << " (residual " << failed[i].residual << " after "
-         << failed[i].iterations << " iterations)";
-  if (failed.size() > shown)
-    text << ", and " << failed.size() - shown << " more";
-  throw ConvergenceError(text.str(), std::move(failed));
-}
 
 Engine::Engine(Metadata metadata) : _metadata(std::move(metadata))
 {
@@ -128,18 +113,18 @@ public:
   }
 
 private:
-  /// Derivatives that all points share, from the first point.
+  /// Derivatives that all points share, from the first point; of an empty batch, from one at zero.
   void evaluate_uniform()
   {
     WorkspacePool::Loan work(*_engine._pool);
-    const Span one{0, std::min<std::int64_t>(_job.points, 1)};
-    load_state(*work, one);
-    Chunk chunk{*work, 0, one.count, 1};
-    values(chunk);
+    load_state(*work, {0, 1});
+    Chunk chunk{*work, 0, 1, 1};
+    if (_job.points > 0)
+      values(chunk);
+    else
+      compute_values_of_none(_engine._segments, chunk);
     if (chunk.failed.empty())
       export_uniform(chunk);
-    else if (_job.points == 0)
-      report_failed(std::move(chunk.failed), 1);
   }
 
   void export_uniform(Chunk & chunk)
@@ -289,10 +274,10 @@ private:
     const auto lanes = _m.lanes;
     const auto * data = static_cast<const T *>(source.data);
     T * to = array + source.range.offset * lanes;
-    if (points.count > 0 && source.stride != 0)
+    if (_job.points > 0 && source.stride != 0)
       return _kernels.load({data + points.first * source.stride, source.stride}, source.range.size,
                            points.count, to, components * lanes, lanes);
-    // the same for every point; of a batch without points nothing can be read
+    // the same for every point; of an empty batch nothing else can be read
     const auto blocks = std::max<std::int64_t>(blocks_of(points), 1);
     for (std::int64_t b = 0; b < blocks; b++, to += components * lanes)
       for (std::int64_t c = 0; c < source.range.size; c++)

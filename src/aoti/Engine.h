@@ -3,6 +3,7 @@
 
 #include "aoti/Arguments.h"
 #include "aoti/DerivativePlan.h"
+#include "aoti/FailureReport.h"
 #include "aoti/Segment.h"
 #include "aoti/Workspace.h"
 
@@ -38,9 +39,6 @@ struct Job
   std::atomic<std::uint64_t> * iterated =
       nullptr; ///< if not null, gets a bit for each segment that changed its guess
 };
-
-/// Throws the ConvergenceError of a batch of `points`.
-[[noreturn]] void report_failed(std::vector<FailedPoint> failed, std::int64_t points);
 
 /// Evaluates jobs. On CPUs, cuts the batch into chunks that stay in a core's cache, and walks the segments
 /// over each.
