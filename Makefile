@@ -2,6 +2,8 @@
 # make demo           compile the elasticity example and run it from C++ and Python
 # make test           GoogleTest and pytest
 # make test-sanitize  the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make fuzz           random damage to files and calls, SECONDS=60 for each target
+# make fuzz-sanitize  the readers of files under the same sanitizers, CASES=1000000
 # make lint           ruff and clang-format
 # make bench          cost of a call
 #
@@ -26,7 +28,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
 
-.PHONY: build demo test test-cpp test-python test-sanitize lint format bench clean
+.PHONY: build demo test test-cpp test-python test-sanitize fuzz fuzz-sanitize lint format bench clean
 build: $(VENV)/.installed
 
 # -- set-up --------------------------------------------------------------------------------------------------------
@@ -76,21 +78,34 @@ test-python: build $(VENV)/.test-system
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 # ASan must come first in a process. Its leak check is off: what it reports are torch's own global tables.
-test-sanitize: build
+SANITIZERS := ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+
+$(SAN)/build.ninja: build
 	@cmake -S . -B $(SAN) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNEML2_TESTS=ON -DNEML2_WERROR=ON \
 	  -DNEML2_SANITIZE=address,undefined >$(SAN).log 2>&1 || { cat $(SAN).log; exit 1; }
+
+test-sanitize: $(SAN)/build.ninja
 	@cmake --build $(SAN)
-	@ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	  ctest --test-dir $(SAN) --output-on-failure
+	@$(SANITIZERS) ctest --test-dir $(SAN) --output-on-failure
+
+SECONDS := 60
+CASES   := 1000000
+fuzz: build
+	@$(PY) tests/fuzz/run.py --seconds $(SECONDS)
+
+fuzz-sanitize: $(SAN)/build.ninja
+	@$(PY) tests/cpp/packages/build.py build/fuzz/packages
+	@cmake --build $(SAN) --target fuzz_parsers
+	@$(SANITIZERS) $(SAN)/tests/fuzz/fuzz_parsers build/fuzz/packages $(CASES)
 
 lint: $(VENV)/.tools
-	@ruff check python tests/python benchmarks examples
-	@ruff format --check python tests/python benchmarks examples
-	@clang-format --dry-run -Werror $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
+	@ruff check python tests/python tests/fuzz benchmarks examples
+	@ruff format --check python tests/python tests/fuzz benchmarks examples
+	@clang-format --dry-run -Werror $(shell find include src tests/cpp tests/fuzz benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 format: $(VENV)/.tools
-	@ruff check -q --fix python tests/python benchmarks examples; ruff format -q python tests/python benchmarks examples
-	@clang-format -i $(shell find include src tests/cpp benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
+	@ruff check -q --fix python tests/python tests/fuzz benchmarks examples; ruff format -q python tests/python tests/fuzz benchmarks examples
+	@clang-format -i $(shell find include src tests/cpp tests/fuzz benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 bench: build
 	@cmake --build $(BUILD) --target bench_overhead

@@ -60,6 +60,10 @@ class InputSyntaxError(InputError, ValueError, RuntimeError):
     """The text of an input file cannot be parsed."""
 
 
+class UnreadableFile(InputError, PermissionError):
+    """A file is there but cannot be read."""
+
+
 class UnknownBlock(InputError, KeyError):
     """A block that is asked for does not exist."""
 
@@ -122,3 +126,11 @@ def listing(names: Iterable[str], limit: int = 24) -> str:
     all_names = list(names)
     shown = ", ".join(all_names[:limit])
     return (shown + (", ..." if len(all_names) > limit else "")) or "none"
+
+
+def place_of(function: object) -> str:
+    """File and line of a Python function, as `file:line: `; nothing for one that has none."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""

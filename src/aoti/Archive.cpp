@@ -3,6 +3,7 @@
 
 #include "neml2/aoti/exceptions.h"
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -87,9 +88,31 @@ private:
 
 } // namespace
 
-std::string_view find_shared_object(std::string_view archive, const std::filesystem::path & path)
+std::uint32_t crc32(std::string_view bytes)
+{
+  static constexpr auto table = []
+  {
+    std::array<std::uint32_t, 256> remainders{};
+    for (std::uint32_t i = 0; i < 256; i++)
+    {
+      auto r = i;
+      for (int bit = 0; bit < 8; bit++)
+        r = r & 1u ? 0xedb88320u ^ r >> 1 : r >> 1;
+      remainders[i] = r;
+    }
+    return remainders;
+  }();
+  std::uint32_t remainder = 0xffffffffu;
+  for (const char byte : bytes)
+    remainder = table[(remainder ^ static_cast<unsigned char>(byte)) & 0xffu] ^ remainder >> 8;
+  return ~remainder;
+}
+
+std::string_view find_member(std::string_view archive, std::string_view ending,
+                             const std::filesystem::path & path)
 {
   const Reader zip(archive, path);
+  const auto what = "its member *" + std::string(ending);
   const auto end = zip.end_record();
   const auto members = zip.number(end + 10, 2);
   std::size_t at = zip.number(end + 16, 4);
@@ -100,28 +123,37 @@ std::string_view find_shared_object(std::string_view archive, const std::filesys
     if (zip.number(at, 4) != central_signature)
       zip.fail("its table of contents is damaged");
     const auto method = zip.number(at + 10, 2);
+    const auto checksum = zip.number(at + 16, 4);
     const auto stored = zip.number(at + 20, 4);
     const auto size = zip.number(at + 24, 4);
     const auto name_size = zip.number(at + 28, 2);
     const auto extra = zip.number(at + 30, 2) + zip.number(at + 32, 2);
     const std::size_t local = zip.number(at + 42, 4);
     const auto name = zip.view(at + central_size, name_size);
-    if (name.ends_with(".so"))
+    if (name.ends_with(ending))
     {
       if (found)
-        zip.fail("it holds more than one shared object");
+        zip.fail(what + " is there more than once");
       if (method != 0 || stored != size)
-        zip.fail("its shared object is compressed");
+        zip.fail(what + " is compressed");
       if (zip.number(local, 4) != local_signature)
-        zip.fail("its shared object is not where its table of contents says");
+        zip.fail(what + " is not where its table of contents says");
       const auto data = local + local_size + zip.number(local + 26, 2) + zip.number(local + 28, 2);
       found = zip.view(data, size);
+      if (crc32(*found) != checksum)
+        zip.fail(what + " does not have its checksum");
     }
     at += central_size + name_size + extra;
   }
-  if (!found)
-    zip.fail("it holds no shared object");
-  return *found;
+  return found.value_or(std::string_view());
+}
+
+std::string_view find_shared_object(std::string_view archive, const std::filesystem::path & path)
+{
+  const auto code = find_member(archive, ".so", path);
+  if (code.empty())
+    Reader(archive, path).fail("it holds no shared object");
+  return code;
 }
 
 } // namespace neml2::aoti

@@ -5,6 +5,7 @@
 
 #include <ATen/Functions.h>
 #include <algorithm>
+#include <c10/core/AutogradState.h>
 
 namespace neml2::aoti
 {
@@ -41,6 +42,52 @@ std::string dtype_name(c10::ScalarType dtype)
   }
 }
 
+/// What a tensor may be besides an array in the memory of its device: the subject of autograd, and negated.
+constexpr c10::DispatchKeySet plain =
+    c10::DispatchKeySet({c10::DispatchKey::Dense, c10::DispatchKey::Negative}) |
+    c10::autograd_dispatch_keyset_with_ADInplaceOrView | c10::autocast_dispatch_keyset |
+    c10::DispatchKeySet(c10::DispatchKeySet::RAW, c10::full_backend_mask);
+
+bool is_plain(const at::Tensor & tensor)
+{
+  return (tensor.key_set().raw_repr() & ~plain.raw_repr()) == 0 && tensor.has_storage();
+}
+
+/// Whether all elements lie in memory that there is, as torch itself takes for granted.
+void check_memory(const at::Tensor & tensor, const Label & what)
+{
+  if (tensor.numel() == 0)
+    return;
+  std::int64_t last = tensor.storage_offset();
+  for (std::int64_t axis = 0; axis < tensor.dim(); axis++)
+  {
+    if (tensor.stride(axis) < 0)
+      throw FatalError(what.text() + " has a negative stride; give a copy");
+    last += (tensor.size(axis) - 1) * tensor.stride(axis);
+  }
+  const auto bytes = (static_cast<std::size_t>(last) + 1) * tensor.element_size();
+  const auto & storage = tensor.unsafeGetTensorImpl()->unsafe_storage();
+  const auto * data = tensor.const_data_ptr();
+  if (storage.nbytes() < bytes || !data)
+    throw FatalError(what.text() + " needs " + std::to_string(bytes) + " bytes, and its storage has " +
+                     std::to_string(data ? storage.nbytes() : 0) + ": it was freed or made smaller");
+  if (reinterpret_cast<std::uintptr_t>(data) % tensor.element_size() != 0)
+    throw FatalError(what.text() + " does not begin at a multiple of its " +
+                     std::to_string(tensor.element_size()) + " bytes an element; give a copy");
+}
+
+/// Compiled models record nothing, so nothing that expects it is let through.
+void check_gradient(const at::Tensor & tensor, const Label & what)
+{
+  const auto & recording = c10::AutogradState::get_tls_state();
+  if (recording.get_grad_mode() && tensor.requires_grad())
+    throw FatalError(what.text() + " requires a gradient, which compiled models do not record: give a " +
+                     "detached tensor or call under no_grad; derivatives are had from jacobian and jvp");
+  if (recording.get_fw_grad_mode() && tensor._fw_grad(0).defined())
+    throw FatalError(what.text() + " is a dual tensor, and compiled models do not carry tangents along: " +
+                     "give its primal, and its tangent to jvp");
+}
+
 } // namespace
 
 void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing,
@@ -48,17 +95,16 @@ void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef
 {
   if (!tensor.defined())
     throw FatalError(what.text() + " is an undefined tensor");
+  if (!is_plain(tensor))
+    throw FatalError(what.text() + " is no plain tensor with memory of its own (it may be sparse, nested, " +
+                     "all zeros by definition, a tensor subclass, or come from a transformation such as " +
+                     "torch.func.vmap)");
   if (tensor.scalar_type() != dtype)
     throw FatalError(what.text() + " has dtype " + dtype_name(tensor.scalar_type()) + ", expected " +
                      dtype_name(dtype) + "; convert it");
   if (tensor.device() != device)
     throw FatalError(what.text() + " is on the device '" + tensor.device().str() + "', expected '" +
                      device.str() + "'; move it");
-  if (tensor.layout() != c10::kStrided || !tensor.has_storage() ||
-      tensor.unsafeGetTensorImpl()->is_python_dispatch())
-    throw FatalError(what.text() +
-                     " is no plain tensor with memory of its own (it may be sparse, a tensor subclass, " +
-                     "or come from a transformation such as torch.func.vmap)");
   const auto sizes = tensor.sizes();
   if (sizes.size() < trailing.size() || sizes.slice(sizes.size() - trailing.size()) != trailing)
   {
@@ -67,6 +113,9 @@ void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef
       expected += ", " + std::to_string(extent);
     throw FatalError(what.text() + " has shape " + to_text(sizes) + ", expected " + expected + ")");
   }
+  check_memory(tensor, what);
+  if (tensor.unsafeGetTensorImpl()->autograd_meta()) // few have any
+    check_gradient(tensor, what);
 }
 
 bool broadcast_into(Shape & common, at::IntArrayRef shape)
@@ -159,6 +208,8 @@ Argument as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t c
   const auto batch = batch_shape(tensor, trailing);
   Argument rows;
   rows.range.size = components;
+  if (tensor.numel() == 0) // there is nothing to be read, whatever the strides say
+    return rows;
   if (!tensor.is_neg() && contiguous_rows(tensor, trailing))
   {
     // several points, as many as the common batch has: the shapes differ at most by leading ones
@@ -177,11 +228,15 @@ Argument as_rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t c
     rows.strides = strides_of(tensor, trailing, common);
     return rows;
   }
-  Shape shape(common);
+  const bool one = product(batch) == 1; // the same for all points, of which there may be none
+  Shape shape;
+  if (!one)
+    shape = common;
   shape.append(tensor.sizes().end() - static_cast<std::ptrdiff_t>(trailing), tensor.sizes().end());
-  rows.keep = tensor.resolve_neg().expand(shape).contiguous();
+  rows.keep = tensor.resolve_neg();
+  rows.keep = (one ? rows.keep.reshape(shape) : rows.keep.expand(shape)).contiguous();
   rows.data = const_cast<void *>(rows.keep.const_data_ptr());
-  rows.stride = components;
+  rows.stride = one ? 0 : components;
   return rows;
 }
 

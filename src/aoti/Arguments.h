@@ -42,7 +42,7 @@ struct Label
 };
 
 /// Throws FatalError unless `tensor` is a plain tensor of the given dtype and device whose last axes have the
-/// shape `trailing`.
+/// shape `trailing`, whose elements all lie in memory, and which autograd expects nothing of.
 void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing,
                   c10::ScalarType dtype, c10::Device device);
 

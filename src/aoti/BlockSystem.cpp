@@ -141,6 +141,26 @@ void BlockSystem<T>::linearize(Points points, std::span<double> norm2)
   norms(_layout.newton_array, _layout.newton_size, points, norm2);
 }
 
+template <typename T>
+std::vector<solvers::Index> BlockSystem<T>::finite_points() const
+{
+  std::vector<Index> points;
+  points.reserve(_slot.size());
+  for (Index block = 0; block < _chunk.blocks; block++)
+  {
+    const T * state = _state + block * _layout.state_size * lanes;
+    std::array<T, lanes> sum{}; // a residual may drop a NaN, as a flow rate does below yield
+    for (const auto component : _layout.read)
+      for (std::size_t l = 0; l < lanes; l++)
+        sum[l] += state[component * lanes + static_cast<std::int64_t>(l)];
+    const auto used = std::min(lanes, _chunk.points - block * lanes);
+    for (std::int64_t l = 0; l < used; l++)
+      if (std::isfinite(sum[static_cast<std::size_t>(l)]))
+        points.push_back(block * lanes + l);
+  }
+  return points;
+}
+
 /// Solves the first systems of a block; bit l of the result is set where lane l is singular.
 template <typename T>
 std::uint32_t BlockSystem<T>::solve_block(std::int64_t block, std::size_t systems, const T * newton, T * step)

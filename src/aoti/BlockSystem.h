@@ -79,6 +79,9 @@ public:
   void advance(Points points, std::span<const double> alpha);
   void update_norms(Points points, std::span<double> du, std::span<double> u) const;
 
+  /// The points at which all that the equations are given, and the guess, is finite. Before a solve.
+  std::vector<Index> finite_points() const;
+
   /// At the end: the lanes behind the last point repeat its solution.
   void fill_lanes();
 

@@ -7,9 +7,7 @@
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Functions.h>
-#include <ATen/MemoryOverlap.h>
 #include <algorithm>
-#include <c10/core/GradMode.h>
 #include <cstdint>
 #include <sys/mman.h>
 
@@ -24,6 +22,17 @@ std::vector<std::string> names_of(const std::vector<Slot> & slots)
   for (const auto & slot : slots)
     names.push_back(slot.name);
   return names;
+}
+
+std::int64_t count_points(const Shape & batch)
+{
+  if (std::find(batch.begin(), batch.end(), 0) != batch.end())
+    return 0;
+  std::int64_t points = 1;
+  for (const auto extent : batch)
+    if (__builtin_mul_overflow(points, extent, &points))
+      throw FatalError("the batch " + to_text(batch) + " has more points than can be counted");
+  return points;
 }
 
 at::Tensor empty(at::IntArrayRef shape, const Signature & signature)
@@ -47,8 +56,8 @@ void prefer_large_pages(const at::Tensor & tensor)
 } // namespace
 
 Call::Call(const Signature & signature, const ValueMap & inputs,
-           const std::vector<StoredParameter> & parameters)
-    : _signature(signature)
+           std::shared_ptr<const ParameterValues> parameters)
+    : _signature(signature), _parameters(std::move(parameters))
 {
   for (const auto & slot : signature.inputs)
   {
@@ -60,11 +69,12 @@ Call::Call(const Signature & signature, const ValueMap & inputs,
   }
   if (inputs.size() != signature.inputs.size())
     fail_names(inputs);
-  for (const auto & parameter : parameters)
+  for (std::size_t i = 0; i < signature.parameters.size(); i++)
   {
-    check_tensor(parameter.value, {"parameter", parameter.slot.name}, parameter.slot.trailing,
-                 signature.dtype, signature.device);
-    _given.push_back({&parameter.slot, &parameter.value, "parameter"});
+    const auto & slot = signature.parameters[i];
+    const auto & value = (*_parameters)[i];
+    check_tensor(value, {"parameter", slot.name}, slot.trailing, signature.dtype, signature.device);
+    _given.push_back({&slot, &value, "parameter"});
   }
   for (const auto & given : _given)
     broadcast(given);
@@ -146,9 +156,7 @@ Argument Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_
 void Call::bind()
 {
   job.batch = _batch;
-  job.points = 1;
-  for (const auto extent : _batch)
-    job.points *= extent;
+  job.points = count_points(_batch);
   for (const auto & given : _given)
   {
     job.sources.push_back(rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size));
@@ -182,30 +190,46 @@ at::Tensor Call::own(const at::Tensor & tensor, const Label & what, at::IntArray
   if (batch != at::IntArrayRef(_batch) && (needs_batch || !batch.empty()))
     throw FatalError(what.text() + " has the batch shape " + to_text(batch) + ", expected " +
                      to_text(_batch) + (needs_batch ? "" : " or ()"));
-  if (at::has_internal_overlap(tensor) == at::MemOverlap::Yes)
-    throw FatalError(what.text() + " has several elements at one place in memory (it is an expanded view)");
-  bool direct = !tensor.is_neg();
-  const auto * storage = tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl();
-  const auto shares = [&](const Given & given)
-  { return given.tensor->unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl() == storage; };
-  for (const auto & given : _given)
-    direct = direct && !shares(given);
-  for (const auto & given : _tangents)
-    direct = direct && !shares(given);
-  if (direct)
-  {
-    direct = !rows(tensor, trailing.size(), 1).keep.defined();
-  }
-  if (direct)
+  if (may_overlap_itself(tensor))
+    throw FatalError(what.text() + " has several elements at one place in memory (it is an expanded view, " +
+                     "or its rows overlap)");
+  const Region region(tensor);
+  for (const auto & [other, name] : _written)
+    if (may_overlap(region, other))
+      throw FatalError(what.text() + " and " + name.text() +
+                       " overlap in memory; each result needs a place of its own");
+  _written.emplace_back(region, what);
+  const bool rows_fit = batch.empty() && !needs_batch ? tensor.is_contiguous()
+                                                      : !rows(tensor, trailing.size(), 1).keep.defined();
+  if (rows_fit && !tensor.is_neg() && !overlaps_source(region))
     return tensor;
   auto temporary = empty(tensor.sizes(), _signature);
   _copies.emplace_back(temporary, tensor);
   return temporary;
 }
 
+bool Call::overlaps_source(const Region & region)
+{
+  if (_read.empty())
+  {
+    for (const auto & given : _given)
+      _read.emplace_back(*given.tensor);
+    for (const auto & given : _tangents)
+      _read.emplace_back(*given.tensor);
+  }
+  return std::any_of(_read.begin(), _read.end(),
+                     [&](const Region & read) { return may_overlap(region, read); });
+}
+
+void Call::announce() const
+{
+  for (const auto & [region, what] : _written)
+    if (!region.tensor->is_inference())
+      region.tensor->unsafeGetTensorImpl()->bump_version();
+}
+
 void Call::finish() const
 {
-  const c10::NoGradGuard no_grad;
   for (const auto & [temporary, destination] : _copies)
     destination.copy_(temporary);
 }

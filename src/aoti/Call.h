@@ -2,6 +2,7 @@
 #pragma once
 
 #include "aoti/Engine.h"
+#include "aoti/Memory.h"
 #include "neml2/aoti/Model.h"
 
 #include <span>
@@ -24,17 +25,15 @@ struct Slot
   }
 };
 
-/// A parameter that lives in the state, and its present value.
-struct StoredParameter
-{
-  Slot slot;
-  at::Tensor value;
-};
+/// Values of the parameters that live in the state, in the order of their slots. Once published they are
+/// never changed: whoever sets one publishes others.
+using ParameterValues = std::vector<at::Tensor>;
 
 /// The names of a model, resolved to places in its state.
 struct Signature
 {
   std::vector<Slot> inputs, outputs;
+  std::vector<Slot> parameters; ///< those that live in the state
   c10::ScalarType dtype = c10::ScalarType::Double;
   c10::Device device = c10::kCPU;
   bool follows_strides = false; ///< whether the engine reads and writes arrays of any strides in place
@@ -44,7 +43,8 @@ struct Signature
 class Call
 {
 public:
-  Call(const Signature & signature, const ValueMap & inputs, const std::vector<StoredParameter> & parameters);
+  Call(const Signature & signature, const ValueMap & inputs,
+       std::shared_ptr<const ParameterValues> parameters);
 
   /// Adds the tangents: `wanted[i]` tells whether input or parameter i (parameters come after the inputs) can
   /// have one.
@@ -54,6 +54,17 @@ public:
   void bind();
 
   const Shape & batch() const { return _batch; }
+
+  /// An argument and what it stands for.
+  struct Given
+  {
+    const Slot * slot;
+    const at::Tensor * tensor;
+    const char * kind;
+  };
+
+  /// Inputs, then parameters.
+  at::ArrayRef<Given> given() const { return _given; }
 
   /// Whether input or parameter i has batch axes.
   bool batched(std::size_t i) const
@@ -78,9 +89,12 @@ public:
   at::Tensor make(at::IntArrayRef trailing, bool is_batched) const;
 
   /// Checks a tensor that the caller owns, (*batch, *trailing) or, where it needs no batch axes, (*trailing).
-  /// Returns the one to write to: itself, or a temporary where it shares memory with an input or its rows
-  /// cannot be written.
+  /// It and `what` outlive the call. Returns the one to write to: itself, or a temporary where it overlaps
+  /// something that is read, which is to change only if the call succeeds, or its rows cannot be written.
   at::Tensor own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing, bool needs_batch);
+
+  /// Tells autograd that the caller's tensors change.
+  void announce() const;
 
   /// Copies temporaries to where they belong.
   void finish() const;
@@ -92,25 +106,24 @@ public:
   Job job;
 
 private:
-  struct Given
-  {
-    const Slot * slot;
-    const at::Tensor * tensor;
-    const char * kind;
-  };
-
   void broadcast(const Given & given);
   [[noreturn]] void fail_to_broadcast() const;
   [[noreturn]] void fail_names(const ValueMap & inputs) const;
 
-  const Signature & _signature;
+  /// Whether a tensor overlaps one that the call reads.
+  bool overlaps_source(const Region & region);
+
   /// A tensor of the call as the engine sees it.
   Argument rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const;
 
+  const Signature & _signature;
+  std::shared_ptr<const ParameterValues> _parameters;
   Shape _batch;
   c10::SmallVector<Given, 8> _given; ///< inputs, then parameters
   c10::SmallVector<Given, 4> _tangents;
   c10::SmallVector<std::int64_t, 8> _tangent_places;
+  c10::SmallVector<Region, 8> _read;                              ///< found when first needed
+  c10::SmallVector<std::pair<Region, Label>, 4> _written;         ///< the caller's
   c10::SmallVector<std::pair<at::Tensor, at::Tensor>, 1> _copies; ///< (temporary, destination)
 };
 

@@ -4,6 +4,8 @@
 #include "device/DeviceEngine.h"
 #include "native/NativeEngine.h"
 #include "neml2/aoti/exceptions.h"
+#include "neml2/threads/Team.h"
+#include "neml2/threads/allowed.h"
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
@@ -11,7 +13,6 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <cstdlib>
 #include <mutex>
-#include <sstream>
 #include <string_view>
 
 namespace neml2::aoti
@@ -23,8 +24,9 @@ constexpr std::int64_t chunk_bytes = 256 * 1024; // stays in a second-level cach
 constexpr std::int64_t stream_bytes = 4 << 20;   // outputs beyond this do not stay in one
 
 // Blocks that are worth handing to another thread: a Newton solve costs far more than an explicit function.
-constexpr std::int64_t explicit_grain = 64;
+constexpr std::int64_t explicit_grain = 256;
 constexpr std::int64_t implicit_grain = 2;
+constexpr std::int64_t pieces_per_thread = 4;
 
 /// The device a package is for, with a number: the present one where it says none.
 c10::Device device_of(const Metadata & metadata)
@@ -42,20 +44,6 @@ bool runs_as_device(const Metadata & metadata)
 }
 
 } // namespace
-
-void report_failed(std::vector<FailedPoint> failed, std::int64_t points)
-{
-  std::sort(failed.begin(), failed.end(), [](const auto & a, const auto & b) { return a.index < b.index; });
-  constexpr std::size_t shown = 5; // the rest is in the exception
-  std::ostringstream text;
-  text << failed.size() << " of " << points << " material points did not converge: ";
-  for (std::size_t i = 0; i < std::min(failed.size(), shown); i++)
-    text << (i ? ", " : "") << "point " << failed[i].index << " (residual " << failed[i].residual << " after "
-         << failed[i].iterations << " iterations)";
-  if (failed.size() > shown)
-    text << ", and " << failed.size() - shown << " more";
-  throw ConvergenceError(text.str(), std::move(failed));
-}
 
 Engine::Engine(Metadata metadata) : _metadata(std::move(metadata))
 {
@@ -125,18 +113,18 @@ public:
   }
 
 private:
-  /// Derivatives that all points share, from the first point.
+  /// Derivatives that all points share, from the first point; of an empty batch, from one at zero.
   void evaluate_uniform()
   {
     WorkspacePool::Loan work(*_engine._pool);
-    const Span one{0, std::min<std::int64_t>(_job.points, 1)};
-    load_state(*work, one);
-    Chunk chunk{*work, 0, one.count, 1};
-    values(chunk);
+    load_state(*work, {0, 1});
+    Chunk chunk{*work, 0, 1, 1};
+    if (_job.points > 0)
+      values(chunk);
+    else
+      compute_values_of_none(_engine._segments, chunk);
     if (chunk.failed.empty())
       export_uniform(chunk);
-    else if (_job.points == 0)
-      report_failed(std::move(chunk.failed), 1);
   }
 
   void export_uniform(Chunk & chunk)
@@ -156,18 +144,29 @@ private:
 
   void process_chunks(std::int64_t blocks)
   {
-    const auto step = _engine.blocks_per_chunk(_job, blocks) * _m.lanes;
-    const auto chunks = at::divup(_job.points, step);
-    const auto points_of = [&](std::int64_t chunk)
-    { return Span{chunk * step, std::clamp<std::int64_t>(_job.points - chunk * step, 0, step)}; };
-    const auto work_on = [&](std::int64_t begin, std::int64_t end)
+    const int threads = threads::allowed();
+    const auto step = _engine.blocks_per_chunk(_job, blocks, threads) * _m.lanes;
+    const auto points_of = [&](threads::Piece chunks)
+    {
+      const auto first = chunks.begin * step;
+      return Span{first, chunks ? std::min(step, _job.points - first) : 0};
+    };
+    const auto after = [](threads::Piece & chunks, threads::Claims & claims)
+    { return ++chunks.begin < chunks.end ? chunks : claims.claim(); };
+    const auto work_on = [&](threads::Claims & claims)
     {
       try
       {
+        auto chunks = claims.claim();
+        if (!chunks)
+          return;
         WorkspacePool::Loan work(*_engine._pool);
-        load_state(*work, points_of(begin));
-        for (auto chunk = begin; chunk < end; chunk++)
-          process(*work, points_of(chunk), chunk + 1 < end ? points_of(chunk + 1) : Span{}, false);
+        for (load_state(*work, points_of(chunks)); chunks;)
+        {
+          const auto points = points_of(chunks);
+          chunks = after(chunks, claims);
+          process(*work, points, points_of(chunks), false);
+        }
         _kernels.fence();
       }
       catch (...)
@@ -177,10 +176,8 @@ private:
           _error = std::current_exception();
       }
     };
-    if (chunks == 1)
-      work_on(0, 1);
-    else
-      at::parallel_for(0, chunks, 1, work_on);
+    const auto grain = at::divup(_engine.grain(), step / _m.lanes);
+    threads::Team::of_process().share(at::divup(_job.points, step), grain, threads - 1, work_on);
     if (_error)
       std::rethrow_exception(_error);
   }
@@ -277,10 +274,10 @@ private:
     const auto lanes = _m.lanes;
     const auto * data = static_cast<const T *>(source.data);
     T * to = array + source.range.offset * lanes;
-    if (points.count > 0 && source.stride != 0)
+    if (_job.points > 0 && source.stride != 0)
       return _kernels.load({data + points.first * source.stride, source.stride}, source.range.size,
                            points.count, to, components * lanes, lanes);
-    // the same for every point; of a batch without points nothing can be read
+    // the same for every point; of an empty batch nothing else can be read
     const auto blocks = std::max<std::int64_t>(blocks_of(points), 1);
     for (std::int64_t b = 0; b < blocks; b++, to += components * lanes)
       for (std::int64_t c = 0; c < source.range.size; c++)
@@ -368,7 +365,12 @@ private:
   std::exception_ptr _error;
 };
 
-std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) const
+std::int64_t Engine::grain() const
+{
+  return _implicit ? implicit_grain : explicit_grain;
+}
+
+std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks, int threads) const
 {
   auto elements = _metadata.state_size + job.tangent_size;
   if (job.plan)
@@ -376,9 +378,10 @@ std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) cons
   const auto bytes =
       elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
   const auto fitting = std::max<std::int64_t>(chunk_bytes / bytes, 1);
-  // every thread gets some, if there is enough to do; results do not depend on where a batch is cut
-  const auto share = at::divup(blocks, at::get_num_threads());
-  return std::min(fitting, std::max(share, _implicit ? implicit_grain : explicit_grain));
+  // every thread gets some, if there is enough to do, and the last one to end does not end much later;
+  // results do not depend on where a batch is cut
+  const auto share = threads > 1 ? at::divup(blocks, threads * pieces_per_thread) : blocks;
+  return std::min(fitting, std::max(share, grain()));
 }
 
 void Engine::run(const Job & job) const

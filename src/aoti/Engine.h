@@ -3,6 +3,7 @@
 
 #include "aoti/Arguments.h"
 #include "aoti/DerivativePlan.h"
+#include "aoti/FailureReport.h"
 #include "aoti/Segment.h"
 #include "aoti/Workspace.h"
 
@@ -39,9 +40,6 @@ struct Job
       nullptr; ///< if not null, gets a bit for each segment that changed its guess
 };
 
-/// Throws the ConvergenceError of a batch of `points`.
-[[noreturn]] void report_failed(std::vector<FailedPoint> failed, std::int64_t points);
-
 /// Evaluates jobs. On CPUs, cuts the batch into chunks that stay in a core's cache, and walks the segments
 /// over each.
 class Engine
@@ -63,7 +61,8 @@ private:
   template <typename T>
   class Run;
 
-  std::int64_t blocks_per_chunk(const Job & job, std::int64_t blocks) const;
+  std::int64_t grain() const;
+  std::int64_t blocks_per_chunk(const Job & job, std::int64_t blocks, int threads) const;
 
   Metadata _metadata;
   std::vector<std::unique_ptr<Segment>> _segments;

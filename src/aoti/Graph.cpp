@@ -26,6 +26,16 @@ AOTInductorStreamHandle stream_of(c10::Device device)
   return static_cast<AOTInductorStreamHandle>(guard.getStreamNativeHandle(guard.getStream(device)));
 }
 
+/// What a graph was compiled for, in the words that the compiler leaves in its archive: instructions, scalar
+/// type, and the arrays (lanes, components of the state, components of its own output), whose sizes are part
+/// of its code.
+std::string layout_of(const Metadata & metadata, const GraphInfo & info)
+{
+  return metadata.isa + (metadata.dtype == c10::ScalarType::Double ? " float64 " : " float32 ") +
+         std::to_string(metadata.lanes) + " " + std::to_string(metadata.state_size) + " " +
+         std::to_string(info.size);
+}
+
 } // namespace
 
 Graph::Graph(const Metadata & metadata, const GraphInfo & info)
@@ -40,6 +50,11 @@ Graph::Graph(const Metadata & metadata, const GraphInfo & info)
   if (sha256(archive.data(), archive.size()) != expected.sha256)
     throw FatalError(_path.string() + " does not have the SHA-256 that its package says: it was altered; " +
                      "compile the model again");
+  const auto layout =
+      find_member(archive, "/neml2_layout", _path); // not there in packages of earlier versions
+  if (!layout.empty() && layout != layout_of(metadata, info))
+    throw FatalError(_path.string() + " was compiled for arrays of the layout '" + std::string(layout) +
+                     "', and its package says '" + layout_of(metadata, info) + "'; compile the model again");
   _code = SharedObject::open(expected.sha256, find_shared_object(archive, _path), _path);
   _create =
       _code->function<std::remove_pointer_t<decltype(_create)>>("AOTInductorModelContainerCreateWithDevice");

@@ -131,18 +131,21 @@ private:
   void solve_values(Chunk & chunk, Observer && observer) const
   {
     BlockSystem<T> system(_blocks, chunk);
+    const auto finite = system.finite_points();
+    const solvers::Points points(finite);
     if (_blocks.max_level > 0)
     {
       solvers::Substepping stepper(_options, _blocks.max_level);
       system.save();
-      keep_result(chunk, stepper.solve(system, observer));
+      keep_result(chunk, stepper.solve(system, points, observer));
       system.restore();
     }
     else
     {
       solvers::Newton newton(_options);
-      keep_result(chunk, newton.solve(system, observer));
+      keep_result(chunk, newton.solve(system, points, observer));
     }
+    keep_unsolved(chunk, points);
     system.fill_lanes();
   }
 

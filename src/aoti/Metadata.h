@@ -13,8 +13,8 @@
 namespace neml2::aoti
 {
 
-/// The newest package format this library reads.
-constexpr std::int64_t schema_version = 1;
+/// The newest package format this library reads. From 2 on, metadata begin with a hash of themselves.
+constexpr std::int64_t schema_version = 2;
 
 /// Components [offset, offset + size) of the state.
 struct Range
@@ -147,6 +147,7 @@ struct Metadata
 {
   std::filesystem::path path; ///< of the metadata file
   std::string name;
+  std::string identity; ///< of the request that it was compiled for; empty in packages of earlier versions
   std::string backend;
   std::string torch_version;
   std::string device; ///< "cpu" or "cuda"; once it is loaded, "cuda:0" or the like
@@ -166,9 +167,16 @@ struct Metadata
   /// Reads and checks a metadata file. Throws FatalError with the path and the reason.
   static Metadata read(const std::filesystem::path & path);
 
+  /// Reads and checks the text of the metadata file `path`. Throws FatalError with the path and the reason.
+  static Metadata parse(const std::string & text, const std::filesystem::path & path);
+
   /// Path of one of the package's files. Its name was checked when the metadata was read.
   std::filesystem::path locate(const std::string & file) const { return path.parent_path() / file; }
 };
+
+/// Throws std::invalid_argument where the numbers of a package do not fit one another: whatever the engines
+/// take for granted of offsets, sizes, indices and files is looked at here.
+void check_metadata(const Metadata & metadata);
 
 /// Throws FatalError where this process cannot run the package: another torch, device or instruction set.
 void check_runnable(const Metadata & metadata);

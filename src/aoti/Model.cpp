@@ -3,7 +3,7 @@
 
 #include "aoti/ModelImplementation.h"
 #include "aoti/NaturalShapes.h"
-#include "aoti/NearMatch.h"
+#include "aoti/guard.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <algorithm>
@@ -12,19 +12,6 @@ namespace neml2::aoti
 {
 namespace
 {
-
-std::unique_ptr<Model::Implementation> load(const std::filesystem::path & metadata,
-                                            const SolverOptions & solvers)
-{
-  try
-  {
-    return std::make_unique<Model::Implementation>(metadata, solvers);
-  }
-  catch (const c10::Error & error)
-  {
-    throw FatalError(error.what_without_backtrace());
-  }
-}
 
 /// Part of a list of operands: the next `count`.
 std::span<const Operand> take(std::span<const Operand> & operands, std::int64_t count)
@@ -37,145 +24,168 @@ std::span<const Operand> take(std::span<const Operand> & operands, std::int64_t 
 } // namespace
 
 Model::Model(const std::filesystem::path & metadata, const SolverOptions & solvers)
-    : _impl(load(metadata, solvers))
+    : _impl(guarded([&] { return std::make_unique<Implementation>(metadata, SolverOverrides(solvers)); }))
 {
 }
+
+Model::Model(std::unique_ptr<Implementation> implementation) : _impl(std::move(implementation)) {}
 
 Model::~Model() = default;
 
 ValueMap Model::forward(const ValueMap & inputs) const
 {
-  const std::shared_lock lock(_impl->parameters_guard);
-  Call call(_impl->signature, inputs, _impl->stored);
-  call.bind();
-  auto outputs = _impl->make_outputs(call);
-  _impl->run(call);
-  return outputs;
+  return guarded(
+      [&]
+      {
+        Call call(_impl->signature, inputs, _impl->present());
+        call.bind();
+        auto outputs = _impl->make_outputs(call);
+        _impl->run(call);
+        return outputs;
+      });
 }
 
 ValueMap Model::forward_natural(const ValueMap & inputs) const
 {
-  const std::shared_lock lock(_impl->parameters_guard);
-  Call call(_impl->signature, inputs, _impl->stored);
-  call.bind();
-  auto outputs = _impl->make_outputs(call);
-  std::atomic<std::uint64_t> iterated = 0;
-  call.job.iterated = &iterated;
-  _impl->run(call);
-  const NaturalShapes natural(_impl->metadata(), call, iterated);
-  for (const auto & slot : _impl->signature.outputs)
-    outputs[slot.name] = natural.reduce(outputs[slot.name], slot, call.batch());
-  return outputs;
+  return guarded(
+      [&]
+      {
+        Call call(_impl->signature, inputs, _impl->present());
+        call.bind();
+        auto outputs = _impl->make_outputs(call);
+        std::atomic<std::uint64_t> iterated = 0;
+        call.job.iterated = &iterated;
+        _impl->run(call);
+        const NaturalShapes natural(_impl->metadata(), call, iterated);
+        for (const auto & slot : _impl->signature.outputs)
+          outputs[slot.name] = natural.reduce(outputs[slot.name], slot, call.batch());
+        return outputs;
+      });
 }
 
 void Model::forward_into(const ValueMap & inputs, const ValueMap & outputs) const
 {
-  const std::shared_lock lock(_impl->parameters_guard);
-  Call call(_impl->signature, inputs, _impl->stored);
-  call.bind();
-  _impl->own_outputs(call, outputs);
-  _impl->run(call);
+  return guarded(
+      [&]
+      {
+        Call call(_impl->signature, inputs, _impl->present());
+        call.bind();
+        _impl->own_outputs(call, outputs);
+        _impl->run(call);
+      });
 }
 
 std::pair<ValueMap, ValueMap> Model::jvp(const ValueMap & inputs, const ValueMap & tangents) const
 {
-  _impl->need_derivatives("jvp");
-  const std::shared_lock lock(_impl->parameters_guard);
-  Call call(_impl->signature, inputs, _impl->stored);
-  _impl->plan_jvp(call, tangents, _impl->differentiated);
-  call.bind();
-  auto outputs = _impl->make_outputs(call);
-  ValueMap products;
-  std::span<const Operand> results = call.job.plan->results;
-  for (const auto i : _impl->differentiated)
-  {
-    const auto & output = _impl->signature.outputs[i];
-    const auto & tensor = products.emplace(output.name, call.make(output.trailing, true)).first->second;
-    call.add_sink(tensor, output.trailing.size(), true, take(results, output.range.size));
-  }
-  _impl->run(call);
-  return {std::move(outputs), std::move(products)};
+  return guarded(
+      [&]
+      {
+        _impl->need_derivatives("jvp");
+        Call call(_impl->signature, inputs, _impl->present());
+        _impl->plan_jvp(call, tangents, _impl->differentiated);
+        call.bind();
+        auto outputs = _impl->make_outputs(call);
+        ValueMap products;
+        std::span<const Operand> results = call.job.plan->results;
+        for (const auto i : _impl->differentiated)
+        {
+          const auto & output = _impl->signature.outputs[i];
+          const auto & tensor = products.emplace(output.name, call.make(output.trailing, true)).first->second;
+          call.add_sink(tensor, output.trailing.size(), true, take(results, output.range.size));
+        }
+        _impl->run(call);
+        return std::pair(std::move(outputs), std::move(products));
+      });
 }
 
 void Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
                      const ValueMap & output_tangents) const
 {
-  _impl->need_derivatives("jvp");
-  const std::shared_lock lock(_impl->parameters_guard);
-  Call call(_impl->signature, inputs, _impl->stored);
-  std::vector<std::size_t> wanted;
-  for (const auto & [name, tensor] : output_tangents)
-  {
-    wanted.push_back(_impl->output_number(name, "output"));
-    const auto & known = _impl->differentiated;
-    if (std::find(known.begin(), known.end(), wanted.back()) == known.end())
-      throw FatalError("no derivative of '" + name + "' was compiled; compile the model with -d " + name +
-                       ":");
-  }
-  _impl->plan_jvp(call, tangents, wanted);
-  call.bind();
-  _impl->own_outputs(call, outputs);
-  std::span<const Operand> results = call.job.plan->results;
-  for (const auto i : wanted)
-  {
-    const auto & output = _impl->signature.outputs[i];
-    const auto tensor =
-        call.own(output_tangents.at(output.name), {"output tangent", output.name}, output.trailing, true);
-    call.add_sink(tensor, output.trailing.size(), true, take(results, output.range.size));
-  }
-  _impl->run(call);
+  return guarded(
+      [&]
+      {
+        _impl->need_derivatives("jvp");
+        Call call(_impl->signature, inputs, _impl->present());
+        std::vector<std::size_t> wanted;
+        for (const auto & [name, tensor] : output_tangents)
+        {
+          wanted.push_back(_impl->output_number(name, "output"));
+          const auto & known = _impl->differentiated;
+          if (std::find(known.begin(), known.end(), wanted.back()) == known.end())
+            throw FatalError("no derivative of '" + name + "' was compiled; compile the model with -d " +
+                             name + ":");
+        }
+        _impl->plan_jvp(call, tangents, wanted);
+        call.bind();
+        _impl->own_outputs(call, outputs);
+        std::span<const Operand> results = call.job.plan->results;
+        for (const auto i : wanted)
+        {
+          const auto & output = _impl->signature.outputs[i];
+          const auto tensor = call.own(output_tangents.at(output.name), {"output tangent", output.name},
+                                       output.trailing, true);
+          call.add_sink(tensor, output.trailing.size(), true, take(results, output.range.size));
+        }
+        _impl->run(call);
+      });
 }
 
 std::pair<ValueMap, JacobianMap> Model::jacobian(const ValueMap & inputs) const
 {
-  _impl->need_derivatives("jacobian");
-  const std::shared_lock lock(_impl->parameters_guard);
-  Call call(_impl->signature, inputs, _impl->stored);
-  const auto use = _impl->plan_jacobian(call, std::vector<char>(_impl->pairs.size(), 1));
-  call.bind();
-  auto outputs = _impl->make_outputs(call);
-  JacobianMap blocks;
-  std::span<const Operand> results = call.job.plan->results;
-  for (std::size_t p = 0; p < use.size(); p++)
-  {
-    const bool batched = use[p] == PairUse::batched;
-    const auto shape = _impl->block_shape(p);
-    const auto & [output, input] = _impl->pairs[p];
-    const auto & tensor = blocks[output].emplace(input, call.make(shape, batched)).first->second;
-    call.add_sink(tensor, shape.size(), batched, take(results, _impl->block_size(p)));
-  }
-  _impl->run(call);
-  return {std::move(outputs), std::move(blocks)};
+  return guarded(
+      [&]
+      {
+        _impl->need_derivatives("jacobian");
+        Call call(_impl->signature, inputs, _impl->present());
+        const auto use = _impl->plan_jacobian(call, std::vector<char>(_impl->pairs.size(), 1));
+        call.bind();
+        auto outputs = _impl->make_outputs(call);
+        JacobianMap blocks;
+        std::span<const Operand> results = call.job.plan->results;
+        for (std::size_t p = 0; p < use.size(); p++)
+        {
+          const bool batched = use[p] == PairUse::batched;
+          const auto shape = _impl->block_shape(p);
+          const auto & [output, input] = _impl->pairs[p];
+          const auto & tensor = blocks[output].emplace(input, call.make(shape, batched)).first->second;
+          call.add_sink(tensor, shape.size(), batched, take(results, _impl->block_size(p)));
+        }
+        _impl->run(call);
+        return std::pair(std::move(outputs), std::move(blocks));
+      });
 }
 
 void Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const
 {
-  _impl->need_derivatives("jacobian");
-  const std::shared_lock lock(_impl->parameters_guard);
-  Call call(_impl->signature, inputs, _impl->stored);
-  std::vector<const at::Tensor *> tensors(_impl->pairs.size(), nullptr);
-  std::vector<char> wanted(_impl->pairs.size(), 0);
-  for (const auto & [output, row] : blocks)
-    for (const auto & [input, tensor] : row)
-    {
-      const auto p = _impl->pair_number(output, input);
-      tensors[p] = &tensor;
-      wanted[p] = 1;
-    }
-  const auto use = _impl->plan_jacobian(call, wanted);
-  call.bind();
-  _impl->own_outputs(call, outputs);
-  std::span<const Operand> results = call.job.plan->results;
-  for (std::size_t p = 0; p < use.size(); p++)
-    if (wanted[p])
-    {
-      const auto shape = _impl->block_shape(p);
-      const auto name = _impl->pairs[p].first + ":" + _impl->pairs[p].second;
-      const auto tensor = call.own(*tensors[p], {"block", name}, shape, use[p] == PairUse::batched);
-      const bool batched = tensor.dim() > std::ssize(shape);
-      call.add_sink(tensor, shape.size(), batched, take(results, _impl->block_size(p)));
-    }
-  _impl->run(call);
+  return guarded(
+      [&]
+      {
+        _impl->need_derivatives("jacobian");
+        Call call(_impl->signature, inputs, _impl->present());
+        std::vector<const at::Tensor *> tensors(_impl->pairs.size(), nullptr);
+        std::vector<char> wanted(_impl->pairs.size(), 0);
+        for (const auto & [output, row] : blocks)
+          for (const auto & [input, tensor] : row)
+          {
+            const auto p = _impl->pair_number(output, input);
+            tensors[p] = &tensor;
+            wanted[p] = 1;
+          }
+        const auto use = _impl->plan_jacobian(call, wanted);
+        call.bind();
+        _impl->own_outputs(call, outputs);
+        std::span<const Operand> results = call.job.plan->results;
+        for (std::size_t p = 0; p < use.size(); p++)
+          if (wanted[p])
+          {
+            const auto shape = _impl->block_shape(p);
+            const auto tensor =
+                call.own(*tensors[p], {"block", _impl->pair_names[p]}, shape, use[p] == PairUse::batched);
+            const bool batched = tensor.dim() > std::ssize(shape);
+            call.add_sink(tensor, shape.size(), batched, take(results, _impl->block_size(p)));
+          }
+        _impl->run(call);
+      });
 }
 
 const ValueMap & Model::named_parameters() const
@@ -185,25 +195,7 @@ const ValueMap & Model::named_parameters() const
 
 void Model::set_parameter(const std::string & name, const at::Tensor & value)
 {
-  const std::unique_lock lock(_impl->parameters_guard);
-  const auto promoted = _impl->parameters.find(name);
-  if (promoted == _impl->parameters.end())
-  {
-    std::vector<std::string> known;
-    for (const auto & [other, tensor] : _impl->parameters)
-      known.push_back(other);
-    throw FatalError("unknown parameter '" + name + "'" + did_you_mean(name, known) +
-                     " (the promoted parameters are: " + quoted_list(known) +
-                     "; others are promoted with neml2-compile -p NAME)");
-  }
-  for (auto & parameter : _impl->stored)
-    if (parameter.slot.name == name)
-    {
-      check_tensor(value, {"parameter", name}, parameter.slot.trailing, _impl->signature.dtype,
-                   _impl->signature.device);
-      parameter.value = value;
-      promoted->second = value;
-    }
+  guarded([&] { _impl->set_parameter(name, value); });
 }
 
 const std::string & Model::name() const

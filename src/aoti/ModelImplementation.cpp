@@ -13,46 +13,7 @@ namespace neml2::aoti
 namespace
 {
 
-/// Replaces solver options of the package, keeping the type that each has there.
-void override_solvers(Metadata & metadata, const SolverOptions & solvers)
-{
-  for (auto & segment : metadata.segments)
-  {
-    auto * implicit = std::get_if<ImplicitInfo>(&segment);
-    if (!implicit || !implicit->solver.contains("block"))
-      continue;
-    const auto * block = std::get_if<std::string>(&implicit->solver.at("block"));
-    if (!block || !solvers.contains(*block))
-      continue;
-    for (const auto & [name, text] : solvers.at(*block))
-    {
-      const auto option = implicit->solver.find(name);
-      if (option == implicit->solver.end() || name == "type")
-        continue;
-      try
-      {
-        std::size_t used = text.size();
-        if (std::holds_alternative<double>(option->second))
-          option->second = std::stod(text, &used);
-        else if (std::holds_alternative<std::int64_t>(option->second))
-          option->second = static_cast<std::int64_t>(std::stoll(text, &used));
-        else if (std::holds_alternative<bool>(option->second))
-          option->second = text == "true" || text == "1";
-        else
-          option->second = text;
-        if (used != text.size())
-          throw std::invalid_argument(text);
-      }
-      catch (const std::logic_error &)
-      {
-        throw FatalError("the option '" + name + "' of the solver '" + *block + "' is '" + text +
-                         "', expected a number");
-      }
-    }
-  }
-}
-
-Metadata read_metadata(const std::filesystem::path & path, const SolverOptions & solvers)
+Metadata read_metadata(const std::filesystem::path & path, const SolverOverrides & solvers)
 {
   auto metadata = Metadata::read(path);
   override_solvers(metadata, solvers);
@@ -61,7 +22,7 @@ Metadata read_metadata(const std::filesystem::path & path, const SolverOptions &
 
 } // namespace
 
-Model::Implementation::Implementation(const std::filesystem::path & path, const SolverOptions & solvers)
+Model::Implementation::Implementation(const std::filesystem::path & path, const SolverOverrides & solvers)
     : engine(read_metadata(path, solvers))
 {
   signature.dtype = metadata().dtype;
@@ -75,7 +36,7 @@ Model::Implementation::Implementation(const std::filesystem::path & path, const 
 const Slot & Model::Implementation::slot(std::size_t number) const
 {
   const auto inputs = signature.inputs.size();
-  return number < inputs ? signature.inputs[number] : stored[number - inputs].slot;
+  return number < inputs ? signature.inputs[number] : signature.parameters[number - inputs];
 }
 
 void Model::Implementation::collect_variables()
@@ -99,6 +60,7 @@ void Model::Implementation::collect_variables()
 
 void Model::Implementation::collect_parameters()
 {
+  ParameterValues values;
   for (const auto & info : metadata().parameters)
   {
     if (!info.stored)
@@ -108,21 +70,24 @@ void Model::Implementation::collect_parameters()
     shape.insert(shape.end(), trailing.begin(), trailing.end());
     const auto value =
         at::tensor(info.value, at::kDouble).to(signature.dtype).to(signature.device).reshape(shape);
-    stored.push_back({Slot(info.variable), value});
+    signature.parameters.emplace_back(info.variable);
+    values.push_back(value);
     if (info.promoted)
       parameters[info.variable.name] = value;
   }
+  _values = std::make_shared<const ParameterValues>(std::move(values));
 }
 
 void Model::Implementation::collect_pairs()
 {
   std::map<std::string, std::size_t> number;
-  for (std::size_t i = 0; i < signature.inputs.size() + stored.size(); i++)
+  for (std::size_t i = 0; i < signature.inputs.size() + signature.parameters.size(); i++)
     number[slot(i).name] = i;
   _differentiable.assign(number.size(), 0);
   for (const auto & pair : metadata().derivatives)
   {
     pairs.emplace_back(pair.output, pair.input);
+    pair_names.push_back(pair.output + ":" + pair.input);
     _pair_inputs.push_back(number.at(pair.input));
     _pair_outputs.push_back(output_number(pair.output, "output"));
     _differentiable[_pair_inputs.back()] = 1;
@@ -166,11 +131,9 @@ std::size_t Model::Implementation::pair_number(const std::string & output, const
   const auto found = std::find(pairs.begin(), pairs.end(), std::pair(output, input));
   if (found != pairs.end())
     return static_cast<std::size_t>(found - pairs.begin());
-  std::vector<std::string> known;
-  for (const auto & [out, in] : pairs)
-    known.push_back(out + ":" + in);
-  throw FatalError("the derivative '" + output + ":" + input + "' was not compiled" +
-                   did_you_mean(output + ":" + input, known) + " (there are: " + quoted_list(known) + ")");
+  const auto name = output + ":" + input;
+  throw FatalError("the derivative '" + name + "' was not compiled" + did_you_mean(name, pair_names) +
+                   " (there are: " + quoted_list(pair_names) + ")");
 }
 
 std::vector<std::int64_t> Model::Implementation::block_shape(std::size_t pair) const
@@ -276,19 +239,40 @@ void Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents,
 
 void Model::Implementation::run(Call & call) const
 {
+  call.announce();
   try
   {
     engine.run(call.job);
-    call.finish();
   }
-  catch (const c10::Error & error)
+  catch (const ConvergenceError & error)
   {
-    throw FatalError(error.what_without_backtrace());
+    report_failed(error.points(), call.job.points,
+                  [&](const FailedPoint & point) { return cause_of(call, point); });
   }
-  catch (const std::bad_alloc &)
+  call.finish();
+}
+
+void Model::Implementation::set_parameter(const std::string & name, const at::Tensor & value)
+{
+  const auto promoted = parameters.find(name);
+  if (promoted == parameters.end())
   {
-    throw FatalError("out of memory");
+    std::vector<std::string> known;
+    for (const auto & [other, tensor] : parameters)
+      known.push_back(other);
+    throw FatalError("unknown parameter '" + name + "'" + did_you_mean(name, known) +
+                     " (the promoted parameters are: " + quoted_list(known) +
+                     "; others are promoted with neml2-compile -p NAME)");
   }
+  const auto & slots = signature.parameters;
+  const auto slot = std::find_if(slots.begin(), slots.end(), [&](const Slot & s) { return s.name == name; });
+  check_tensor(value, {"parameter", name}, slot->trailing, signature.dtype, signature.device);
+  auto replaced = value; // destroyed after the lock: that may wait for Python
+  const std::lock_guard lock(_setting);
+  auto values = *present();
+  values[static_cast<std::size_t>(slot - slots.begin())] = value;
+  _values = std::make_shared<const ParameterValues>(std::move(values));
+  std::swap(promoted->second, replaced);
 }
 
 } // namespace neml2::aoti

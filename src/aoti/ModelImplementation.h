@@ -3,10 +3,12 @@
 
 #include "aoti/Call.h"
 #include "aoti/Engine.h"
+#include "aoti/NewtonOptions.h"
 #include "neml2/aoti/Model.h"
 
+#include <atomic>
 #include <functional>
-#include <shared_mutex>
+#include <mutex>
 
 namespace neml2::aoti
 {
@@ -17,7 +19,7 @@ namespace neml2::aoti
 class Model::Implementation
 {
 public:
-  Implementation(const std::filesystem::path & path, const SolverOptions & solvers);
+  Implementation(const std::filesystem::path & path, const SolverOverrides & solvers);
 
   const Metadata & metadata() const { return engine.metadata(); }
 
@@ -43,26 +45,37 @@ public:
   std::int64_t block_size(std::size_t pair) const;
   std::vector<std::int64_t> block_sizes() const;
 
+  /// Throws FatalError, or ConvergenceError with the points that failed.
   void run(Call & call) const;
+
+  /// The parameters as they are now; a call keeps to them, whatever is set meanwhile.
+  std::shared_ptr<const ParameterValues> present() const { return _values.load(); }
+
+  void set_parameter(const std::string & name, const at::Tensor & value);
 
   Engine engine;
   Signature signature;
-  std::vector<StoredParameter> stored;
-  ValueMap parameters; ///< the promoted ones; shares its tensors with `stored`
-  mutable std::shared_mutex parameters_guard;
+  ValueMap parameters; ///< the promoted ones; shares its tensors with present()
 
   std::vector<std::pair<std::string, std::string>> pairs;
+  std::vector<std::string> pair_names;     ///< "output:input"
   std::vector<std::size_t> differentiated; ///< outputs that belong to a pair
   std::vector<std::string> input_names, output_names;
   std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes;
 
 private:
+  std::atomic<std::shared_ptr<const ParameterValues>> _values;
+  std::mutex _setting; // of parameters; calls do not wait for it
+
   const Slot & slot(std::size_t number) const;
   void collect_variables();
   void collect_parameters();
   void collect_pairs();
   std::vector<PairUse> uses(const Call & call, const std::vector<char> & wanted) const;
   PlanSource plan_source() const;
+  std::string cause_of(const Call & call, const FailedPoint & point) const;
+  std::string equal_inputs(const ValueMap & inputs,
+                           const std::shared_ptr<const ParameterValues> & fixed) const;
 
   std::vector<std::vector<Operand>> _output_sources; ///< places of each output in the state
   std::vector<std::size_t> _pair_inputs, _pair_outputs;

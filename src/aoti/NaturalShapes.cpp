@@ -41,9 +41,12 @@ NaturalShapes::NaturalShapes(const Metadata & metadata, const Call & call, std::
           needs.push_back(forward->inputs[static_cast<std::size_t>(dependency)]);
         _shapes[forward->outputs[i].offset] = of(needs);
       }
-    else if (const auto & implicit = std::get<ImplicitInfo>(metadata.segments[k]); (iterated >> k) & 1u)
+    else
     {
-      const auto shape = broadcast(of(implicit.givens), of(implicit.unknowns));
+      const auto & implicit = std::get<ImplicitInfo>(metadata.segments[k]);
+      auto shape = of(implicit.unknowns);
+      if ((iterated >> k) & 1u)
+        shape = broadcast(of(implicit.givens), shape);
       for (const auto & unknown : implicit.unknowns)
         _shapes[unknown.offset] = shape;
     }

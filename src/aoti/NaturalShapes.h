@@ -12,7 +12,8 @@ namespace neml2::aoti
 /// Batch axes that values have of themselves: those of the inputs they depend on, before the call made all
 /// alike.
 ///
-/// An implicit segment that found its first guess to be the solution leaves the batch axes of the guess.
+/// The unknowns of an implicit segment share their axes: those of all their first guesses, and, where some
+/// point did not find its guess to be the solution, those of all givens too.
 class NaturalShapes
 {
 public:

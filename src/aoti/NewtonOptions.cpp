@@ -1,103 +1,142 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/NewtonOptions.h"
 
+#include "aoti/NearMatch.h"
 #include "neml2/aoti/exceptions.h"
+#include "neml2/solvers/OptionTable.h"
+
+#include <algorithm>
 
 namespace neml2::aoti
 {
 namespace
 {
 
-/// Reads the options of one solver.
-class Reader
+/// A value of the metadata, as the table of options takes it; truth values are none.
+std::optional<solvers::OptionValue> value_of(const SolverOption & option)
 {
-public:
-  Reader(const Metadata & metadata, const ImplicitInfo & info) : _metadata(metadata), _info(info) {}
+  if (const auto * integer = std::get_if<std::int64_t>(&option))
+    return *integer;
+  if (const auto * real = std::get_if<double>(&option))
+    return *real;
+  if (const auto * word = std::get_if<std::string>(&option))
+    return *word;
+  return std::nullopt;
+}
 
-  double number(const std::string & name, double fallback) const
+std::string word(const ImplicitInfo & info, const char * name, const char * fallback)
+{
+  const auto found = info.solver.find(name);
+  const auto * text = found == info.solver.end() ? nullptr : std::get_if<std::string>(&found->second);
+  return text ? *text : fallback;
+}
+
+std::string type_of(const ImplicitInfo & info)
+{
+  return word(info, "type", "Newton");
+}
+
+std::string block_of(const ImplicitInfo & info)
+{
+  return word(info, "block", "");
+}
+
+[[noreturn]] void refuse_name(const ImplicitInfo & info, const std::string & name, const std::string & place)
+{
+  std::vector<std::string> known;
+  for (const auto & option : solvers::options_of(type_of(info)))
+    known.emplace_back(option.name);
+  throw FatalError(place + "the solver '" + block_of(info) + "' (" + type_of(info) + ") has no option '" +
+                   name + "'" + did_you_mean(name, known) + " (its options are: " + quoted_list(known) + ")");
+}
+
+void override_option(ImplicitInfo & info, const std::string & name, const SolverSetting & setting)
+{
+  const auto refuse = [&](const std::string & expected)
   {
-    const auto * option = find(name);
-    if (!option)
-      return fallback;
-    if (const auto * real = std::get_if<double>(option))
-      return *real;
-    if (const auto * integer = std::get_if<std::int64_t>(option))
-      return static_cast<double>(*integer);
-    throw bad(name, "a number");
-  }
-
-  int integer(const std::string & name, int fallback) const
+    throw FatalError(setting.place + "the option '" + name + "' of the solver '" + block_of(info) + "' is '" +
+                     setting.text + "', expected " + expected);
+  };
+  if (name == "type")
   {
-    const auto * option = find(name);
-    if (!option)
-      return fallback;
-    if (const auto * value = std::get_if<std::int64_t>(option))
-      return static_cast<int>(*value);
-    throw bad(name, "an integer");
+    if (setting.text != type_of(info))
+      refuse(type_of(info) + ", with which the model was compiled; to change it, compile again");
+    return;
   }
-
-  std::string text(const std::string & name, const std::string & fallback) const
-  {
-    const auto * option = find(name);
-    if (!option)
-      return fallback;
-    if (const auto * value = std::get_if<std::string>(option))
-      return *value;
-    throw bad(name, "a word");
-  }
-
-  FatalError bad(const std::string & name, const std::string & expected) const
-  {
-    return FatalError(_metadata.path.string() + ": option '" + name + "' of the solver of '" + _info.name +
-                      "' must be " + expected);
-  }
-
-private:
-  const SolverOption * find(const std::string & name) const
-  {
-    const auto it = _info.solver.find(name);
-    return it == _info.solver.end() ? nullptr : &it->second;
-  }
-
-  const Metadata & _metadata;
-  const ImplicitInfo & _info;
-};
+  const auto * option = solvers::find_option(type_of(info), name);
+  if (!option)
+    refuse_name(info, name, setting.place);
+  const auto value = option->parse(setting.text);
+  if (!value)
+    refuse(option->expected());
+  std::visit([&](const auto & v) { info.solver[name] = v; }, *value);
+}
 
 } // namespace
 
+SolverOverrides::SolverOverrides(const SolverOptions & options)
+{
+  for (const auto & [block, values] : options)
+    for (auto & into = blocks[block]; const auto & [name, text] : values)
+      into.options[name] = {text, ""};
+}
+
+void override_solvers(Metadata & metadata, const SolverOverrides & overrides)
+{
+  std::map<std::string, std::vector<ImplicitInfo *>> solvers;
+  std::vector<std::string> known, missing;
+  for (auto & segment : metadata.segments)
+    if (auto * info = std::get_if<ImplicitInfo>(&segment); info && !block_of(*info).empty())
+      solvers[block_of(*info)].push_back(info);
+  for (const auto & [name, segments] : solvers)
+  {
+    known.push_back(name);
+    if (!overrides.blocks.contains(name))
+      missing.push_back(name);
+  }
+  for (const auto & [name, block] : overrides.blocks)
+  {
+    if (solvers.contains(name))
+    {
+      for (auto * info : solvers.at(name))
+        for (const auto & [option, setting] : block.options)
+          override_option(*info, option, setting);
+      continue;
+    }
+    const auto near = did_you_mean(name, missing);
+    if (block.use == SolverOverrides::Use::here ||
+        (block.use == SolverOverrides::Use::nowhere && !near.empty()))
+      throw FatalError(block.place + "unknown solver '" + name + "'" + near + " (the solvers of '" +
+                       metadata.name + "' are: " + quoted_list(known) + ")");
+  }
+}
+
 solvers::NewtonOptions newton_options(const Metadata & metadata, const ImplicitInfo & info)
 {
-  const Reader read(metadata, info);
-  solvers::NewtonOptions options;
-  options.final_update = true;
-  options.abs_tol = read.number("abs_tol", options.abs_tol);
-  options.rel_tol = read.number("rel_tol", options.rel_tol);
-  options.max_its = read.integer("max_its", options.max_its);
-  if (options.max_its < 1)
-    throw read.bad("max_its", "1 or more");
-  if (info.max_substepping_level > 0)
-    options.update_tol = read.number("substep_del_tol", 1e-6);
-  const auto type = read.text("type", "Newton");
-  if (type == "Newton")
-    return options;
-  if (type != "NewtonWithLineSearch")
-    throw read.bad("type", "Newton or NewtonWithLineSearch, not " + type);
-  if (!info.residual)
+  const auto bad = [&](const std::string & name, const std::string & expected)
+  {
+    return FatalError(metadata.path.string() + ": option '" + name + "' of the solver of '" + info.name +
+                      "' must be " + expected);
+  };
+  const auto type = type_of(info);
+  const auto types = solvers::solver_types();
+  if (std::find(types.begin(), types.end(), type) == types.end())
+    throw bad("type", "Newton or NewtonWithLineSearch, not " + type);
+  if (type == "NewtonWithLineSearch" && metadata.backend == "aoti" && !info.residual)
     throw FatalError(
         metadata.path.string() + ": a line search for '" + info.name +
-        "' needs a residual graph, which the package was compiled without; set the solver's type to "
-        "NewtonWithLineSearch in the input file and compile again");
-  solvers::LineSearchOptions search;
-  const auto kind = read.text("linesearch_type", "BACKTRACKING");
-  if (kind != "BACKTRACKING" && kind != "STRONG_WOLFE")
-    throw read.bad("linesearch_type", "BACKTRACKING or STRONG_WOLFE, not " + kind);
-  search.type =
-      kind == "BACKTRACKING" ? solvers::LineSearchType::backtracking : solvers::LineSearchType::strong_wolfe;
-  search.max_iterations = read.integer("max_linesearch_iterations", search.max_iterations);
-  search.cutback = read.number("linesearch_cutback", search.cutback);
-  search.stopping_criteria = read.number("linesearch_stopping_criteria", search.stopping_criteria);
-  options.line_search = search;
-  return options;
+        "' needs a residual graph, which the package was compiled without; compile the model again");
+  std::map<std::string, solvers::OptionValue> values;
+  for (const auto & option : solvers::options_of(type))
+    if (const auto given = info.solver.find(std::string(option.name)); given != info.solver.end())
+    {
+      const auto value = value_of(given->second);
+      const auto accepted = value ? option.accept(*value) : std::nullopt;
+      if (!accepted)
+        throw bad(given->first, option.expected());
+      values[given->first] = *accepted;
+    }
+  return solvers::newton_options(type, values, info.max_substepping_level > 0);
 }
 
 } // namespace neml2::aoti

@@ -26,6 +26,15 @@ std::uint64_t compute_values(const std::vector<std::unique_ptr<Segment>> & segme
   return iterated;
 }
 
+void compute_values_of_none(const std::vector<std::unique_ptr<Segment>> & segments, Chunk & chunk)
+{
+  for (const auto & segment : segments)
+  {
+    segment->value(chunk);
+    chunk.failed.clear();
+  }
+}
+
 std::size_t add_graph(const Metadata & metadata, const GraphInfo & info, WorkspaceLayout & layout)
 {
   layout.graphs.push_back(std::make_shared<const Graph>(metadata, info));

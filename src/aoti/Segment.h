@@ -45,6 +45,10 @@ public:
 /// its guess.
 std::uint64_t compute_values(const std::vector<std::unique_ptr<Segment>> & segments, Chunk & chunk);
 
+/// The same at a point that stands for an empty batch, where none can fail: on past segments without a
+/// solution.
+void compute_values_of_none(const std::vector<std::unique_ptr<Segment>> & segments, Chunk & chunk);
+
 /// Makes a segment, and adds the graphs and arrays that it needs to the layout of the workspaces.
 std::unique_ptr<Segment> make_segment(const Metadata & metadata, const SegmentInfo & info,
                                       WorkspaceLayout & layout);

@@ -92,11 +92,18 @@ SharedObject::SharedObject(std::string_view code, const std::filesystem::path & 
 
 SharedObject::~SharedObject()
 {
+  if (_handle && !unload())
+    ::dlclose(_handle); // the file stays open: code that is resident keeps its path
+}
+
+bool SharedObject::unload()
+{
   ::dlclose(_handle);
-  // Code with unique symbols stays resident. Its path then stays taken, so its number must not be given to
-  // another file.
-  if (!::dlopen(path_of(_file).c_str(), RTLD_NOW | RTLD_NOLOAD))
-    ::close(_file);
+  _handle = ::dlopen(path_of(_file).c_str(), RTLD_NOW | RTLD_NOLOAD);
+  if (_handle)
+    return false;
+  ::close(_file);
+  return true;
 }
 
 void * SharedObject::address(const char * name) const
@@ -107,18 +114,51 @@ void * SharedObject::address(const char * name) const
   return found;
 }
 
+namespace
+{
+
+/// The code of this process by the hash of the file it came from. Code with unique symbols, as Inductor's,
+/// cannot be unloaded; it waits here for the next who wants the same.
+struct Loaded
+{
+  std::mutex guard;
+  std::map<std::string, std::weak_ptr<const SharedObject>> used;
+  std::multimap<std::string, std::unique_ptr<SharedObject>> resident;
+};
+
+Loaded & loaded()
+{
+  static auto & all = *new Loaded; // never destroyed: a model may be, after everything else
+  return all;
+}
+
+} // namespace
+
 std::shared_ptr<const SharedObject> SharedObject::open(const std::string & key, std::string_view code,
                                                        const std::filesystem::path & origin)
 {
-  static std::mutex guard;
-  static std::map<std::string, std::weak_ptr<const SharedObject>> opened;
-  const std::lock_guard lock(guard);
-  auto & known = opened[key];
-  if (auto object = known.lock())
+  auto & all = loaded();
+  const std::lock_guard lock(all.guard);
+  if (auto object = all.used[key].lock())
     return object;
-  auto object = std::make_shared<const SharedObject>(code, origin);
-  known = object;
-  return object;
+  std::unique_ptr<SharedObject> object;
+  if (const auto waiting = all.resident.find(key); waiting != all.resident.end())
+    object = std::move(all.resident.extract(waiting).mapped());
+  else
+    object = std::make_unique<SharedObject>(code, origin);
+  const auto retire = [key](SharedObject * retired)
+  {
+    std::unique_ptr<SharedObject> owned(retired);
+    auto & known = loaded();
+    const std::lock_guard guard(known.guard);
+    if (const auto used = known.used.find(key); used != known.used.end() && used->second.expired())
+      known.used.erase(used);
+    if (!owned->unload())
+      known.resident.emplace(key, std::move(owned));
+  };
+  std::shared_ptr<const SharedObject> shared(object.release(), retire);
+  all.used[key] = shared;
+  return shared;
 }
 
 } // namespace neml2::aoti

@@ -14,7 +14,8 @@ class SharedObject
 {
 public:
   /// Loads `code`, or returns what is loaded already under the same `key` (the hash of the file it came
-  /// from). `origin` is used in messages only. Throws FatalError. Safe from several threads.
+  /// from). `origin` is used in messages only. Throws FatalError. Safe from several threads. What nobody uses
+  /// any more is unloaded, or kept for the next call where the loader cannot remove it.
   static std::shared_ptr<const SharedObject> open(const std::string & key, std::string_view code,
                                                   const std::filesystem::path & origin);
 
@@ -31,6 +32,8 @@ public:
   }
 
 private:
+  /// Whether the loader has removed the code; if not, it stays open.
+  bool unload();
   void * address(const char * name) const;
 
   std::filesystem::path _origin;

@@ -6,6 +6,20 @@
 namespace neml2::aoti
 {
 
+const char * to_text(FailureReason reason) noexcept
+{
+  switch (reason)
+  {
+  case FailureReason::iterations_used:
+    return "all iterations used";
+  case FailureReason::not_finite:
+    return "residual not finite";
+  case FailureReason::singular:
+    return "singular Jacobian";
+  }
+  return "";
+}
+
 // Destructors live here so that each class has one type description, in libneml2.so.
 Exception::~Exception() = default;
 FatalError::~FatalError() = default;

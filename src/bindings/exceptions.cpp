@@ -3,6 +3,7 @@
 
 #include "neml2/aoti/exceptions.h"
 
+#include <c10/util/Exception.h>
 #include <nanobind/stl/string.h>
 
 namespace nb = nanobind;
@@ -52,9 +53,10 @@ nb::object make(PyObject * type, const aoti::Exception & error)
 nb::object make(const aoti::ConvergenceError & error)
 {
   auto instance = make(classes().convergence, error);
+  const auto failed_point = nb::module_::import_("neml2.failures").attr("FailedPoint");
   nb::list points;
   for (const auto & point : error.points())
-    points.append(nb::make_tuple(point.index, point.iterations, point.residual));
+    points.append(failed_point(point.index, point.iterations, point.residual, aoti::to_text(point.reason)));
   instance.attr("points") = points;
   return instance;
 }
@@ -104,6 +106,11 @@ void translate(const std::exception_ptr & error, void *)
     const auto instance = to_python(error);
     PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(instance.ptr())), instance.ptr());
   }
+  catch (const c10::Error & torch_error) // of the bindings themselves: one line, without C++ frames
+  {
+    const std::string text = torch_error.what_without_backtrace();
+    PyErr_SetString(classes().fatal, text.substr(0, text.find('\n')).c_str());
+  }
 }
 
 } // namespace
@@ -117,8 +124,8 @@ void bind_exceptions(nb::module_ & m)
       "example with a smaller time step.");
   all.convergence =
       make_class(m, "ConvergenceError", all.base, true,
-                 "Some material points did not converge. `points` lists them as (index in the flattened "
-                 "batch, iterations, residual).");
+                 "Some material points did not converge. `points` lists them as neml2.failures.FailedPoint: "
+                 "(index in the flattened batch, iterations, residual), and the reason.");
   all.fatal = make_class(m, "FatalError", all.base, false, "A call or a package that cannot work as it is.");
   all.aggregate = make_class(m, "AggregateError", all.base, false,
                              "Several parts of one dispatched call failed; `errors` lists them.");

@@ -83,7 +83,7 @@ nb::tuple jacobian(const Model & model, nb::handle inputs)
 void forward_into(const Model & model, nb::handle inputs, nb::handle outputs)
 {
   const auto values = to_values(inputs, "input");
-  const auto into = to_values(outputs, "output");
+  const auto into = to_values(outputs, "output", Access::write);
   unlocked([&] { model.forward_into(values, into); });
 }
 
@@ -92,22 +92,22 @@ void jvp_into(const Model & model, nb::handle inputs, nb::handle tangents, nb::h
 {
   const auto values = to_values(inputs, "input");
   const auto directions = to_values(tangents, "tangent");
-  const auto into = to_values(outputs, "output");
-  const auto products_into = to_values(products, "output tangent");
+  const auto into = to_values(outputs, "output", Access::write);
+  const auto products_into = to_values(products, "output tangent", Access::write);
   unlocked([&] { model.jvp_into(values, directions, into, products_into); });
 }
 
 void jacobian_into(const Model & model, nb::handle inputs, nb::handle outputs, nb::handle blocks)
 {
   const auto values = to_values(inputs, "input");
-  const auto into = to_values(outputs, "output");
+  const auto into = to_values(outputs, "output", Access::write);
   const auto blocks_into = to_jacobian(blocks);
   unlocked([&] { model.jacobian_into(values, into, blocks_into); });
 }
 
 void set_parameter(Model & model, const std::string & name, nb::handle value)
 {
-  model.set_parameter(name, to_tensor(value, "parameter '" + name + "'"));
+  model.set_parameter(name, to_tensor(value, "parameter '" + name + "'", Access::share));
 }
 
 nb::object torch_dtype(const Model & model)
@@ -141,7 +141,7 @@ void bind_model(nb::module_ & m)
           nb::sig("def __getitem__(self, name: str, /) -> torch.Tensor"))
       .def(
           "__setitem__", [](const Parameters & p, const std::string & name, nb::handle value)
-          { set_parameter(*p.model, name, value); },
+          { set_parameter(*p.model, name, value); }, nb::arg(), nb::arg().none(),
           nb::sig("def __setitem__(self, name: str, value: torch.Tensor, /) -> None"))
       .def("__contains__",
            [](const Parameters & p, nb::handle name)
@@ -170,7 +170,7 @@ void bind_model(nb::module_ & m)
       "A compiled model: a material law for whole batches of material points, with derivatives.\n\n"
       "A variable is (*batch, *base); the batch axes of all inputs and parameters are broadcast against "
       "one another. Inputs are torch tensors, or arrays that speak DLPack, of the model's dtype and "
-      "device; nothing is copied or converted.")
+      "device; nothing is converted, and nothing is copied but arrays that torch cannot describe.")
       .def(
           "__init__",
           [](Model * self, const std::filesystem::path & metadata, const aoti::SolverOptions & solvers)
@@ -187,38 +187,40 @@ void bind_model(nb::module_ & m)
           { return unlocked([&] { return aoti::load_model(stub, name, nullptr, device).model(); }); },
           "stub"_a, "name"_a, "device"_a = "cpu",
           "Load the compiled model that block [Models]/<name> of an input file refers to.")
-      .def("forward", &forward, "inputs"_a,
+      .def("forward", &forward, "inputs"_a.none(),
            nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
                    "torch.Tensor]"),
            "The outputs by name, each (*batch, *base).")
-      .def("forward_natural", &forward_natural, "inputs"_a,
+      .def("forward_natural", &forward_natural, "inputs"_a.none(),
            nb::sig(
                "def forward_natural(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
                "torch.Tensor]"),
            "The outputs by name, each with only the batch axes it has of itself.")
-      .def("jvp", &jvp, "inputs"_a, "tangents"_a,
+      .def("jvp", &jvp, "inputs"_a.none(), "tangents"_a.none(),
            nb::sig("def jvp(self, inputs: collections.abc.Mapping[str, torch.Tensor], tangents: "
                    "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "
                    "torch.Tensor]]"),
            "The outputs, and their derivatives in the direction of the tangents; missing tangents are zero.")
       .def(
-          "jacobian", &jacobian, "inputs"_a,
+          "jacobian", &jacobian, "inputs"_a.none(),
           nb::sig("def jacobian(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, "
                   "torch.Tensor], dict[str, dict[str, torch.Tensor]]]"),
           "The outputs, and J[output][input], (*batch, *output_base, *input_base), or without batch axes "
           "where it is "
           "the same for all points.")
-      .def("forward_into", &forward_into, "inputs"_a, "outputs"_a,
+      .def("forward_into", &forward_into, "inputs"_a.none(), "outputs"_a.none(),
            nb::sig("def forward_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], outputs: "
                    "collections.abc.Mapping[str, torch.Tensor]) -> None"),
-           "forward, into tensors of the caller. What is not given is not stored.")
-      .def("jvp_into", &jvp_into, "inputs"_a, "tangents"_a, "outputs"_a, "output_tangents"_a,
+           "forward, into tensors of the caller. What is not given is not stored. A tensor may lie on an "
+           "input (it is then written last, if the call succeeds), not on another output.")
+      .def("jvp_into", &jvp_into, "inputs"_a.none(), "tangents"_a.none(), "outputs"_a.none(),
+           "output_tangents"_a.none(),
            nb::sig("def jvp_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], tangents: "
                    "collections.abc.Mapping[str, torch.Tensor], outputs: collections.abc.Mapping[str, "
                    "torch.Tensor], "
                    "output_tangents: collections.abc.Mapping[str, torch.Tensor]) -> None"),
            "jvp, into tensors of the caller. What is not given is not stored or computed.")
-      .def("jacobian_into", &jacobian_into, "inputs"_a, "outputs"_a, "blocks"_a,
+      .def("jacobian_into", &jacobian_into, "inputs"_a.none(), "outputs"_a.none(), "blocks"_a.none(),
            nb::sig("def jacobian_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], outputs: "
                    "collections.abc.Mapping[str, torch.Tensor], blocks: collections.abc.Mapping[str, "
                    "collections.abc.Mapping[str, torch.Tensor]]) -> None"),
@@ -226,7 +228,7 @@ void bind_model(nb::module_ & m)
       .def(
           "named_parameters", [](std::shared_ptr<Model> model) { return Parameters{std::move(model)}; },
           "The promoted parameters. Changing one in place changes the next call.")
-      .def("set_parameter", &set_parameter, "name"_a, "value"_a,
+      .def("set_parameter", &set_parameter, "name"_a, "value"_a.none(),
            nb::sig("def set_parameter(self, name: str, value: torch.Tensor) -> None"),
            "Put another tensor in the place of a promoted parameter; it is shared, not copied.")
       .def_prop_ro("name", &Model::name)

@@ -4,15 +4,20 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/variant.h>
 #include <torch/csrc/autograd/python_variable.h>
 
+#include "neml2/aoti/exceptions.h"
 #include "neml2/solvers/LUKernels.h"
 #include "neml2/solvers/Newton.h"
+#include "neml2/solvers/OptionTable.h"
 #include "neml2/solvers/Substepping.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -62,7 +67,7 @@ void squared_norms(const at::Tensor & rows, std::span<double> values)
 
 /**
  * A batch of systems whose residual and Jacobian are computed in Python, on the rows asked for; linear
- * solves, updates and all decisions are made here.
+ * solves, updates and all decisions are made here. A Jacobian that is no tensor solves for the step itself.
  */
 class CallbackSystem
 {
@@ -88,7 +93,11 @@ public:
     const Index n = static_cast<Index>(points.size());
     const Index nu = _guess.size(1);
     _r = checked(to_tensor(answer[0], "the residual"), {n, nu}, "the residual");
-    _jacobian = checked(to_tensor(answer[1], "the Jacobian"), {n, nu, nu}, "the Jacobian");
+    _linearization = nb::none();
+    if (nb::hasattr(answer[1], "solve_rows"))
+      _linearization = answer[1];
+    else
+      _jacobian = checked(to_tensor(answer[1], "the Jacobian"), {n, nu, nu}, "the Jacobian");
     for (std::size_t i = 0; i < points.size(); ++i)
       _slot[static_cast<std::size_t>(points[i])] = static_cast<Index>(i);
     squared_norms(_r, norm2);
@@ -97,7 +106,9 @@ public:
   void step(Points points, std::span<double> slope, std::span<std::uint8_t> singular)
   {
     _du = at::zeros_like(_r);
-    if (_r.device().is_cpu())
+    if (!_linearization.is_none())
+      solve_in_python(points, singular);
+    else if (_r.device().is_cpu())
     {
       nb::gil_scoped_release release;
       if (_r.scalar_type() == at::kDouble)
@@ -270,10 +281,26 @@ private:
     const at::Tensor where = tensor_of(slots(points)).to(_r.device());
     const auto [du, info] =
         at::linalg_solve_ex(_jacobian.index_select(0, where), -_r.index_select(0, where).unsqueeze(-1));
-    const at::Tensor failed = (info != 0).logical_or(~du.isfinite().all(-1).all(-1)).to(at::kCPU);
-    const bool * flags = failed.const_data_ptr<bool>();
-    std::copy(flags, flags + points.size(), singular.begin());
+    flag(points, (info != 0).logical_or(~du.isfinite().all(-1).all(-1)), singular);
     _du.index_copy_(0, where, du.squeeze(-1));
+  }
+
+  /// By the linearization's own solve_rows(rows, b); what is not finite counts as singular.
+  void solve_in_python(Points points, std::span<std::uint8_t> singular)
+  {
+    const at::Tensor where = tensor_of(slots(points));
+    const at::Tensor b = -_r.index_select(0, where.to(_r.device()));
+    const nb::object answer = _linearization.attr("solve_rows")(to_python(where), to_python(b));
+    const at::Tensor du = checked(to_tensor(answer, "the step"), b.sizes(), "the step");
+    flag(points, ~du.isfinite().all(-1), singular);
+    _du.index_copy_(0, where.to(_du.device()), du);
+  }
+
+  static void flag(Points points, const at::Tensor & failed, std::span<std::uint8_t> singular)
+  {
+    const at::Tensor host = failed.to(at::kCPU).contiguous();
+    const bool * flags = host.const_data_ptr<bool>();
+    std::copy(flags, flags + points.size(), singular.begin());
   }
 
   /// Where the next part of the step starts from: the caller's guess, then the last solution committed.
@@ -288,6 +315,7 @@ private:
   std::vector<double> _step_norm;
   at::Tensor _r;
   at::Tensor _jacobian;
+  nb::object _linearization = nb::none();
   at::Tensor _du;
 };
 
@@ -311,26 +339,54 @@ nb::dict outcome_of(const NewtonResult & result)
   return outcome;
 }
 
-NewtonOptions options_from(nb::dict given)
+std::optional<OptionValue> value_of(nb::handle value)
 {
-  NewtonOptions options;
-  options.abs_tol = nb::cast<double>(given["abs_tol"]);
-  options.rel_tol = nb::cast<double>(given["rel_tol"]);
-  options.max_its = nb::cast<int>(given["max_its"]);
-  options.final_update = true;
-  if (given.contains("update_tol"))
-    options.update_tol = nb::cast<double>(given["update_tol"]);
-  if (given.contains("linesearch_type"))
+  std::int64_t integer = 0;
+  if (nb::isinstance<nb::int_>(value) && nb::try_cast(value, integer))
+    return integer;
+  if (nb::isinstance<nb::float_>(value) || nb::isinstance<nb::int_>(value))
+    return nb::cast<double>(value);
+  if (nb::isinstance<nb::str>(value))
+    return nb::cast<std::string>(value);
+  return std::nullopt;
+}
+
+/// What the option `name` of a type of solver has to be; None where `value` is that.
+nb::object refusal(const std::string & type, const std::string & name, nb::handle value)
+{
+  const auto * option = find_option(type, name);
+  if (!option)
+    throw nb::key_error(name.c_str());
+  const auto given = value_of(value);
+  return given && option->accept(*given) ? nb::none() : nb::cast(option->expected());
+}
+
+NewtonOptions options_from(nb::dict given, bool substepping)
+{
+  const auto type = given.contains("type") ? nb::cast<std::string>(given["type"]) : std::string("Newton");
+  std::map<std::string, OptionValue> values;
+  for (const auto [key, value] : given)
   {
-    LineSearchOptions search;
-    search.type = nb::cast<std::string>(given["linesearch_type"]) == "STRONG_WOLFE"
-                      ? LineSearchType::strong_wolfe
-                      : LineSearchType::backtracking;
-    search.max_iterations = nb::cast<int>(given["max_linesearch_iterations"]);
-    search.cutback = nb::cast<double>(given["linesearch_cutback"]);
-    search.stopping_criteria = nb::cast<double>(given["linesearch_stopping_criteria"]);
-    options.line_search = search;
+    const auto name = nb::cast<std::string>(key);
+    if (name == "type")
+      continue;
+    const auto * option = find_option(type, name);
+    const auto known = option ? value_of(value) : std::nullopt;
+    const auto accepted = known ? option->accept(*known) : std::nullopt;
+    if (!accepted)
+      throw std::invalid_argument("option '" + name + "' of " + type +
+                                  (option ? ": expected " + option->expected() : " is unknown"));
+    values[name] = *accepted;
   }
+  return newton_options(type, values, substepping);
+}
+
+/// The options of a type of solver: (name, initial value) each.
+nb::list option_list(const std::string & type)
+{
+  nb::list options;
+  for (const auto & option : options_of(type))
+    options.append(nb::make_tuple(std::string(option.name), option.initial));
   return options;
 }
 
@@ -344,11 +400,11 @@ nb::tuple newton(nb::object guess, nb::object linearize, nb::object residual, nb
   CallbackSystem system(u, std::move(linearize), std::move(residual), std::move(begin), std::move(commit));
   if (max_substepping_level <= 0)
   {
-    Newton solver(options_from(options));
+    Newton solver(options_from(options, false));
     const NewtonResult & result = solver.solve(system);
     return nb::make_tuple(to_python(system.iterates()), outcome_of(result));
   }
-  Substepping solver(options_from(options), max_substepping_level);
+  Substepping solver(options_from(options, true), max_substepping_level);
   nb::dict outcome = outcome_of(solver.solve(system));
   outcome["substeps"] = as_tensor(solver.substeps(), at::kLong);
   return nb::make_tuple(to_python(system.iterates()), outcome);
@@ -363,12 +419,21 @@ void bind_newton(nb::module_ & m)
 
 guess: (n, nu) float32 or float64. linearize(u, points) returns the residual (m, nu) and Jacobian (m, nu, nu) of the
 points at the iterates u (m, nu), residual(u, points) the residual alone; points is an int64 tensor of ascending numbers,
-or None for all n. options: abs_tol, rel_tol, max_its, and where wanted update_tol and the linesearch options under their
-names in input files. With max_substepping_level > 0, begin(points, from, to) and commit(points, u) prepare and conclude
+or None for all n. In place of the Jacobian there may be an object with solve_rows(rows, b), the solution (k, nu) of
+J x = b (k, nu) for some rows of what linearize returned, not finite where there is none. options: type, and any of
+solver_options(type). With max_substepping_level > 0, begin(points, from, to) and commit(points, u) prepare and conclude
 a part of the step.
 
 Returns the iterates (n, nu) and a dict of tensors with one entry per point: status (0 converged, 1 updates used up, 2
 not finite, 3 singular Jacobian), iterations, initial_norm, final_norm; failed holds the numbers of the points that did
 not converge. Nothing is raised for these.)");
+  m.def("solver_options", &option_list, nb::arg("type"),
+        "The options of a type of nonlinear solver: (name, initial value) each.");
+  m.def("solver_option_refusal", &refusal, nb::arg("type"), nb::arg("name"), nb::arg("value"),
+        "What an option has to be (\"a finite number, 0 or more\") where `value` is not that; None where it "
+        "is.");
+  m.attr("failure_reasons") =
+      nb::make_tuple(to_text(aoti::FailureReason::iterations_used), to_text(aoti::FailureReason::not_finite),
+                     to_text(aoti::FailureReason::singular));
 }
 } // namespace neml2::solvers

@@ -3,6 +3,10 @@
 
 #include "neml2/aoti/exceptions.h"
 
+#include <ATen/DLConvertor.h>
+#include <ATen/Functions.h>
+#include <cstdint>
+#include <nanobind/ndarray.h>
 #include <torch/csrc/autograd/python_variable.h>
 
 namespace nb = nanobind;
@@ -35,27 +39,110 @@ std::string as_name(nb::handle key, const std::string & what)
   return nb::cast<std::string>(key);
 }
 
+std::string first_line(const nb::python_error & error)
+{
+  const auto text = nb::cast<std::string>(nb::str(error.value()));
+  return text.substr(0, text.find('\n'));
+}
+
+/// An array's memory as its exporter describes it.
+using Array = nb::ndarray<nb::ro>;
+
+/// Why an array cannot be had, in its exporter's words.
+std::string reason(nb::handle object)
+{
+  try
+  {
+    object.attr("__dlpack__")(nb::arg("max_version") = nb::make_tuple(1, 0));
+  }
+  catch (const nb::python_error & error)
+  {
+    return first_line(error);
+  }
+  return "its elements are no numbers at even distances";
+}
+
+Array describe(nb::handle object, const std::string & what, Access access)
+{
+  const auto fail = [&](const std::string & why)
+  {
+    throw aoti::FatalError(what + " is a '" + class_name(object) + "' that torch cannot share: " + why +
+                           "; give a copy");
+  };
+  Array array;
+  if (!nb::try_cast(object, array, false))
+    fail(reason(object));
+  nb::ndarray<> writable;
+  if (access != Access::read && array.device_type() == nb::device::cpu::value &&
+      !nb::try_cast(object, writable, false))
+    fail(access == Access::write ? "it is read-only, and results would be written to it"
+                                 : "it is read-only, and parameters can be changed in place");
+  return array;
+}
+
+/// An array in the memory of the CPU as a tensor.
+at::Tensor share(const Array & array, const std::string & what, Access access)
+{
+  std::vector<std::int64_t> shape, strides, reversed;
+  bool empty = false;
+  for (std::size_t axis = 0; axis < array.ndim(); axis++)
+  {
+    shape.push_back(static_cast<std::int64_t>(array.shape(axis)));
+    strides.push_back(array.stride(axis));
+    empty = empty || shape.back() == 0;
+  }
+  const auto type = array.dtype();
+  const auto dtype = at::toScalarType({type.code, type.bits, type.lanes});
+  if (empty)
+    return at::empty(shape, dtype);
+  const auto bytes = static_cast<std::int64_t>(c10::elementSize(dtype));
+  auto * data = static_cast<char *>(const_cast<void *>(array.data()));
+  for (std::size_t axis = 0; axis < shape.size(); axis++)
+    if (strides[axis] < 0)
+    {
+      data += (shape[axis] - 1) * strides[axis] * bytes;
+      strides[axis] = -strides[axis];
+      reversed.push_back(static_cast<std::int64_t>(axis));
+    }
+  const bool aligned = reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(bytes) == 0;
+  const auto tensor = at::for_blob(data, shape)
+                          .strides(strides)
+                          .options(at::device(at::kCPU).dtype(dtype))
+                          .target_device(at::kCPU)
+                          .deleter([array](void *) {}) // holds the array until then
+                          .make_tensor();
+  if (reversed.empty() && aligned)
+    return tensor;
+  if (access != Access::read)
+    throw aoti::FatalError(what + (aligned ? " has a negative stride" : " is not aligned to its elements") +
+                           ", which torch cannot share; give a copy");
+  return reversed.empty() ? tensor.clone() : tensor.flip(reversed);
+}
+
 } // namespace
 
-at::Tensor to_tensor(nb::handle object, const std::string & what)
+at::Tensor to_tensor(nb::handle object, const std::string & what, Access access)
 {
   if (THPVariable_Check(object.ptr()))
     return THPVariable_Unpack(object.ptr());
   if (!nb::hasattr(object, "__dlpack__"))
     throw aoti::FatalError(what + " is a '" + class_name(object) +
                            "', expected a torch tensor or another array that speaks DLPack");
-  try
+  const auto array = describe(object, what, access);
+  if (array.device_type() == nb::device::cpu::value)
+    return share(array, what, access);
+  try // in the order of the device's streams, which torch looks after
   {
     return THPVariable_Unpack(nb::module_::import_("torch").attr("from_dlpack")(object).ptr());
   }
   catch (const nb::python_error & error)
   {
     throw aoti::FatalError(what + " is a '" + class_name(object) +
-                           "' that torch cannot share: " + nb::cast<std::string>(nb::str(error.value())));
+                           "' that torch cannot share: " + first_line(error));
   }
 }
 
-aoti::ValueMap to_values(nb::handle mapping, const char * kind)
+aoti::ValueMap to_values(nb::handle mapping, const char * kind, Access access)
 {
   aoti::ValueMap values;
   for (const auto & [key, value] : as_dict(mapping, kind))
@@ -64,7 +151,7 @@ aoti::ValueMap to_values(nb::handle mapping, const char * kind)
     if (THPVariable_Check(value.ptr())) // the usual case, without composing a message
       values.emplace(std::move(name), THPVariable_Unpack(value.ptr()));
     else
-      values.emplace(name, to_tensor(value, kind + (" '" + name + "'")));
+      values.emplace(name, to_tensor(value, kind + (" '" + name + "'"), access));
   }
   return values;
 }
@@ -73,7 +160,7 @@ aoti::JacobianMap to_jacobian(nb::handle mapping)
 {
   aoti::JacobianMap blocks;
   for (const auto & [key, row] : as_dict(mapping, "block"))
-    blocks.emplace(as_name(key, "output"), to_values(row, "block"));
+    blocks.emplace(as_name(key, "output"), to_values(row, "block", Access::write));
   return blocks;
 }
 

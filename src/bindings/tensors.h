@@ -8,15 +8,24 @@
 namespace neml2::bindings
 {
 
+/// What becomes of an array. Those that are only read are copied where torch cannot describe them (negative
+/// strides, elements that are not aligned); others are refused then, and where they are read-only.
+enum class Access
+{
+  read,
+  write,
+  share ///< kept, and handed out again
+};
+
 /// A Python mapping of names to arrays, without copying: torch tensors, and what speaks DLPack (NumPy, CuPy,
 /// JAX). Throws FatalError, which says `kind` and the name, for anything else.
-aoti::ValueMap to_values(nanobind::handle mapping, const char * kind);
+aoti::ValueMap to_values(nanobind::handle mapping, const char * kind, Access access = Access::read);
 
-/// The same for nested mappings.
+/// The same for nested mappings of arrays that are written to.
 aoti::JacobianMap to_jacobian(nanobind::handle mapping);
 
-/// One array, without copying.
-at::Tensor to_tensor(nanobind::handle object, const std::string & what);
+/// One array.
+at::Tensor to_tensor(nanobind::handle object, const std::string & what, Access access = Access::read);
 
 /// A torch tensor, without copying.
 nanobind::object to_python(const at::Tensor & tensor);

@@ -58,21 +58,20 @@ public:
   }
 
 private:
-  /// Derivatives that all points share, from the first point.
+  /// Derivatives that all points share, from the first point; of an empty batch, from one at zero.
   void evaluate_uniform()
   {
-    auto chunk = load_chunk({0, std::min<std::int64_t>(_job.points, 1)});
-    compute_values(_engine._segments, chunk);
+    auto chunk = load_chunk({0, 1});
+    if (_job.points > 0)
+      compute_values(_engine._segments, chunk);
+    else
+      compute_values_of_none(_engine._segments, chunk);
     const auto & program = _job.plan->uniform;
     DeviceArrays arrays;
     if (chunk.failed.empty())
       arrays = run_program(chunk, program);
-    if (!chunk.failed.empty())
-    {
-      if (_job.points == 0)
-        report_failed(std::move(chunk.failed), 1);
+    if (!chunk.failed.empty() && _job.points > 0)
       return;
-    }
     std::vector<Operand> sources;
     for (const auto & result : program.results)
       sources.push_back(result.operand);
@@ -143,7 +142,7 @@ private:
       const auto to = array.narrow(1, source.range.offset, source.range.size);
       if (source.stride == 0 && source.data) // the same for every point
         to.copy_(view(source, 0, {1, source.range.size, 1}, {0, 1, 0}));
-      else if (points.count == 0) // nothing can be read
+      else if (_job.points == 0) // nothing can be read
         to.zero_();
       else
         for_each_part(source, source.range.size, points, to,

@@ -24,7 +24,11 @@ public:
           "the engine for GPUs cannot do; compile the model without max_substepping_level, or for cpu");
     _equations.size = info.residual_size;
     _equations.state_size = metadata.state_size;
-    _equations.unknowns = to_device(components_of<std::int64_t>(info.unknowns), at::kLong, layout.device);
+    auto components = components_of<std::int64_t>(info.unknowns);
+    _equations.unknowns = to_device(components, at::kLong, layout.device);
+    const auto givens = components_of<std::int64_t>(info.givens);
+    components.insert(components.end(), givens.begin(), givens.end());
+    _equations.read = to_device(components, at::kLong, layout.device);
     _equations.jacobian = matrix(info.jacobian, layout);
     _equations.newton_size = info.newton.size;
     _equations.newton = add_graph(metadata, info.newton, layout);

@@ -5,6 +5,7 @@
 #include <ATen/TensorIndexing.h>
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace neml2::aoti
 {
@@ -75,7 +76,10 @@ void DeviceSystem::linearize(Points points, std::span<double> norm2)
   _step = by_block(step.contiguous(), _work.size(2));
   const auto r = residual.to(at::kDouble), du = step.to(at::kDouble);
   const auto singular = info.ne(0).logical_or(du.isfinite().all(1).logical_not());
-  _report = at::stack({r.square().sum(1), r.mul(du).sum(1).neg(), singular.to(at::kDouble)}).to(at::kCPU);
+  auto norms = r.square().sum(1);
+  if (!std::exchange(_checked, true)) // a residual may drop a NaN that it is given: 0 times that is NaN again
+    norms += by_point(_work.index_select(1, _equations.read)).sum(1).mul(0);
+  _report = at::stack({norms, r.mul(du).sum(1).neg(), singular.to(at::kDouble)}).to(at::kCPU);
   read(_report[0], points, norm2);
 }
 

@@ -17,6 +17,7 @@ struct DeviceEquations
 {
   std::int64_t size = 0, state_size = 0;
   at::Tensor unknowns; ///< components of the state
+  at::Tensor read;     ///< these, and those that are given
   MatrixEntries jacobian;
   std::size_t newton = 0, residual = 0; ///< graphs
   std::int64_t newton_size = 0;
@@ -68,6 +69,7 @@ private:
   at::Tensor _block, _lane; ///< in the state, of each packed point
   std::int64_t _used;       ///< slots of _work; those behind repeat the last one
   std::vector<Index> _slot; ///< in _work, of each point
+  bool _checked = false;    ///< whether what is given was looked at
   at::Tensor _step, _base;  ///< in block layout; the base is where a line search starts
   at::Tensor _report;       ///< on the host, (3, slots): |r|^2, -r . du, whether du does not exist
 };

@@ -5,6 +5,8 @@
 #include "aoti/NewtonOptions.h"
 #include "aoti/Sha256.h"
 #include "neml2/aoti/exceptions.h"
+#include "neml2/threads/Team.h"
+#include "neml2/threads/allowed.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -17,10 +19,11 @@ namespace neml2::aoti
 namespace
 {
 
-// What one operation of a point takes in wide lanes, and from how much work on another thread pays: measured,
-// see benchmarks/native/README.md.
+// What one operation of a point takes in wide lanes: measured, see benchmarks/native/README.md. Pieces of
+// work take this long, and to share out fewer of them than that does not pay.
 constexpr double nanoseconds_per_operation = 0.05;
-constexpr double worth_a_thread = 15000;
+constexpr double piece_nanoseconds = 15000;
+constexpr std::int64_t fewest_pieces = 4;
 constexpr std::int64_t past_cache_bytes = 4 << 20;
 
 int rank(std::string_view isa)
@@ -79,6 +82,40 @@ neml2_native_solver solver(const solvers::NewtonOptions & options, std::int64_t 
   return s;
 }
 
+bool same(const neml2_native_argument & argument, const VariableInfo & info)
+{
+  return info.name == argument.name && info.type == argument.type && info.range.size == argument.size;
+}
+
+/// Whether a kernel has the variables, pairs and solvers that its metadata say.
+bool fits(const neml2_native_model & model, const Metadata & metadata, const KernelInfo & kernel,
+          std::size_t solvers)
+{
+  std::vector<const VariableInfo *> inputs;
+  for (const auto & input : metadata.inputs)
+    inputs.push_back(&input);
+  for (const auto & parameter : metadata.parameters)
+    if (parameter.stored)
+      inputs.push_back(&parameter.variable);
+  const auto & outputs = metadata.outputs;
+  if (kernel.isa != model.isa || model.n_inputs != std::ssize(inputs) ||
+      model.n_outputs != std::ssize(outputs) || model.n_pairs != std::ssize(metadata.derivatives) ||
+      model.n_solvers != static_cast<std::int64_t>(solvers) ||
+      model.scalar_bytes != static_cast<std::int32_t>(c10::elementSize(metadata.dtype)))
+    return false;
+  for (std::size_t i = 0; i < inputs.size(); i++)
+    if (!same(model.inputs[i], *inputs[i]))
+      return false;
+  for (std::size_t i = 0; i < outputs.size(); i++)
+    if (!same(model.outputs[i], outputs[i]))
+      return false;
+  for (std::size_t i = 0; i < metadata.derivatives.size(); i++)
+    if (metadata.derivatives[i].output != model.outputs[model.pairs[i].output].name ||
+        metadata.derivatives[i].input != model.inputs[model.pairs[i].input].name)
+      return false;
+  return true;
+}
+
 } // namespace
 
 NativeEngine::NativeEngine(const Metadata & metadata) : _metadata(metadata)
@@ -90,19 +127,13 @@ NativeEngine::NativeEngine(const Metadata & metadata) : _metadata(metadata)
   { throw FatalError(metadata.locate(kernel.file).string() + " " + what + "; compile the model again"); };
   if (!_model)
     wrong("was compiled for another version of neml2");
-  std::size_t inputs = metadata.inputs.size();
-  for (const auto & parameter : metadata.parameters)
-    inputs += parameter.stored;
   for (std::size_t k = 0; k < metadata.segments.size(); k++)
     if (const auto * info = std::get_if<ImplicitInfo>(&metadata.segments[k]))
     {
       _solvers.push_back(solver(newton_options(metadata, *info), info->max_substepping_level));
       _solver_segments.push_back(k);
     }
-  if (_model->n_inputs != static_cast<std::int64_t>(inputs) ||
-      _model->n_outputs != std::ssize(metadata.outputs) ||
-      _model->n_pairs != std::ssize(metadata.derivatives) || _model->n_solvers != std::ssize(_solvers) ||
-      _model->scalar_bytes != static_cast<std::int32_t>(c10::elementSize(metadata.dtype)))
+  if (!fits(*_model, metadata, kernel, _solvers.size()))
     wrong("does not fit its metadata");
 }
 
@@ -229,7 +260,7 @@ private:
                        "' refused a call: " + c.message);
     if (_job.iterated)
       for (std::size_t k = 0; k < _engine._solver_segments.size(); k++)
-        if (c.iterated >> k & 1u)
+        if (k < 64 && _engine._solver_segments[k] < 64 && (c.iterated >> k & 1u))
           *_job.iterated |= std::uint64_t(1) << _engine._solver_segments[k];
     return code == NEML2_NATIVE_OK;
   }
@@ -238,18 +269,19 @@ private:
   {
     const std::int64_t lanes = _model.lanes, groups = at::divup(_job.points, lanes);
     const double cost = _engine._metadata.work * nanoseconds_per_operation * double(lanes);
-    const auto grain = std::max<std::int64_t>(static_cast<std::int64_t>(worth_a_thread / cost), 1);
-    const auto part = [&](std::int64_t begin, std::int64_t end)
+    const auto grain = std::max<std::int64_t>(static_cast<std::int64_t>(piece_nanoseconds / cost), 1);
+    const auto part = [&](threads::Piece piece)
     {
-      auto c = call(_job.points, begin * lanes, std::min(end * lanes, _job.points));
+      auto c = call(_job.points, piece.begin * lanes, std::min(piece.end * lanes, _job.points));
       if (!evaluate(c))
         find_failed(c);
     };
-    if (groups <= grain)
-      part(0, groups);
+    const int helpers = groups < fewest_pieces * grain ? 0 : threads::allowed() - 1;
+    if (helpers == 0)
+      part({0, groups});
     else
-      at::parallel_for(0, groups, grain,
-                       [&](std::int64_t begin, std::int64_t end) { guarded(part, begin, end); });
+      threads::Team::of_process().share(groups, grain, helpers,
+                                        [&](threads::Claims & claims) { guarded(part, claims); });
     if (_error)
       std::rethrow_exception(_error);
     if (!_failed.empty())
@@ -257,11 +289,12 @@ private:
   }
 
   template <class Part>
-  void guarded(const Part & part, std::int64_t begin, std::int64_t end)
+  void guarded(const Part & part, threads::Claims & claims)
   {
     try
     {
-      part(begin, end);
+      while (const auto piece = claims.claim())
+        part(piece);
     }
     catch (...)
     {
@@ -283,7 +316,8 @@ private:
     const std::lock_guard lock(_guard);
     for (std::size_t i = 0; i < count; i++)
       if (status[i] != NEML2_NATIVE_CONVERGED)
-        _failed.push_back({c.begin + static_cast<std::int64_t>(i), iterations[i], residual[i]});
+        _failed.push_back({c.begin + static_cast<std::int64_t>(i), iterations[i], residual[i],
+                           static_cast<FailureReason>(status[i])});
   }
 
   /// Blocks that all points share, from the first point; of an empty batch, from zeros.
@@ -296,19 +330,19 @@ private:
       place(sink) = {sink.rows.data, sink.count, sink.count, nullptr, nullptr};
     std::vector<double> zeros;
     for (std::size_t i = 0; i < _inputs.size(); i++)
-      if (_job.points == 0 && _inputs[i].stride != 0)
+      if (!_inputs[i].data || (_job.points == 0 && _inputs[i].stride != 0))
       {
         zeros.resize(std::max(zeros.size(), static_cast<std::size_t>(_inputs[i].size)), 0.0);
-        _inputs[i].data = nullptr;
+        _inputs[i] = {nullptr, _inputs[i].size, 0, nullptr, nullptr};
       }
     for (auto & input : _inputs)
       if (!input.data)
         input.data = zeros.data();
     auto c = call(1, 0, 1);
-    if (!evaluate(c))
+    if (!evaluate(c) && _job.points > 0) // there is no point that could fail in an empty batch
     {
       find_failed(c);
-      report_failed(std::move(_failed), 1);
+      report_failed(std::move(_failed), _job.points);
     }
   }
 

@@ -22,21 +22,27 @@ using ValueMap = std::map<std::string, at::Tensor>;
 using JacobianMap = std::map<std::string, ValueMap>;
 
 /// Options of the solvers of implicit models that replace those of a package, by the names of solver and
-/// option:
-/// {{"newton", {{"max_its", "50"}}}}.
+/// option: {{"newton", {{"max_its", "50"}}}}. Unknown names, values that cannot be and another type are
+/// refused.
 using SolverOptions = std::map<std::string, std::map<std::string, std::string>>;
 
 /// A compiled model: a material law for whole batches of material points, with derivatives.
 ///
 /// Shapes: a variable is (*batch, *base). The batch axes of all inputs and parameters are broadcast against
-/// one another; there may be none, and a batch may be empty. Inputs are never written to. dtype and device
-/// are those that the model was compiled for; nothing is converted.
+/// one another; there may be none, and a batch may be empty. dtype and device are those that the model was
+/// compiled for; nothing is converted. Nothing is recorded for autograd: tensors that require a gradient are
+/// refused while it is recorded.
 ///
 /// Threads: calls from several threads run side by side. Large batches are spread over ATen's intra-op
 /// threads; the results do not depend on their number.
 ///
 /// Errors: FatalError for a call or package that cannot work; ConvergenceError, with the points concerned,
-/// where an implicit model finds no solution.
+/// where an implicit model finds no solution. Nothing else is thrown. A call that fails changes none of its
+/// inputs, tangents and parameters.
+///
+/// Values that are not finite: an implicit update fails at a point where anything that it is given, or its
+/// residual, is NaN or infinite (FailureReason::not_finite), whether the result would show it or not.
+/// Explicit models hand them on as arithmetic does. An empty batch never fails.
 ///
 /// Trust: a package is code. Load only what you would run.
 class NEML2_EXPORT Model
@@ -53,8 +59,9 @@ public:
   /// The outputs, each (*batch, *base). All inputs are needed.
   ValueMap forward(const ValueMap & inputs) const;
 
-  /// The same, with only those batch axes that each output has of itself: an output that depends on unbatched
-  /// inputs alone has none, and an unknown whose first guess solves its equations has those of the guess.
+  /// The same, with only those batch axes that each output has of itself: an output has the axes of what it
+  /// depends on, and the unknowns of an implicit update share those of all their first guesses, and of all
+  /// that is given to it unless these guesses solve it at every point.
   ValueMap forward_natural(const ValueMap & inputs) const;
 
   /// The outputs, and the derivatives of the compiled pairs' outputs in the direction of the tangents, each
@@ -67,19 +74,22 @@ public:
 
   /// The same, into tensors that the caller owns. What is not asked for is not stored, and derivatives not
   /// asked for are not computed. Tensors have the shape that the forms above return; a block of the jacobian
-  /// may have batch axes in any case. They must not overlap one another. After a ConvergenceError their
-  /// contents are unspecified.
+  /// may have batch axes in any case. They must not overlap one another; fields of interleaved records do
+  /// not. They may overlap what the call reads in any way (an old state can become the new one in place), and
+  /// are then written last, by way of a temporary, if the call succeeds. After a ConvergenceError the
+  /// contents of the others are unspecified.
   void forward_into(const ValueMap & inputs, const ValueMap & outputs) const;
   void jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
                 const ValueMap & output_tangents) const;
   void jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const;
 
   /// Promoted parameters, (*batch, *base). Filling one in place changes the next call. Do not do so while
-  /// another thread calls the model.
+  /// another thread calls the model. The map is the model's own: set_parameter changes its tensors, so do not
+  /// read it while another thread sets one.
   const ValueMap & named_parameters() const;
 
   /// Puts another tensor, which may have other batch axes, in the place of a promoted parameter. The tensor
-  /// is shared, not copied.
+  /// is shared, not copied. Calls that have begun keep to the old one, and are not waited for.
   void set_parameter(const std::string & name, const at::Tensor & value);
 
   const std::string & name() const;
@@ -97,6 +107,7 @@ public:
   at::ScalarType dtype() const;
 
   class Implementation;
+  explicit Model(std::unique_ptr<Implementation> implementation); ///< for the library itself
 
 private:
   std::unique_ptr<Implementation> _impl;

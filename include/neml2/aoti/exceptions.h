@@ -34,12 +34,24 @@ public:
   bool recoverable() const noexcept override { return false; }
 };
 
+/// Why an implicit update ended without a solution; the numbers are those of neml2/native/Kernel.h.
+enum class FailureReason : std::uint8_t
+{
+  iterations_used = 1, ///< not converged after as many iterations as allowed
+  not_finite = 2,      ///< what the update is given, or its residual, is NaN or infinite
+  singular = 3         ///< a Jacobian that cannot be inverted
+};
+
+/// "all iterations used", "residual not finite" or "singular Jacobian".
+NEML2_EXPORT const char * to_text(FailureReason reason) noexcept;
+
 /// One material point at which an implicit update did not converge.
 struct FailedPoint
 {
   std::int64_t index;      ///< position in the flattened (row-major) common batch of the call
   std::int64_t iterations; ///< Newton iterations done
   double residual;         ///< norm of the residual at the last iterate
+  FailureReason reason = FailureReason::iterations_used;
 };
 
 /// Some material points did not converge. The caller can cut the time step and try again.

@@ -80,9 +80,10 @@ private:
 };
 
 /// Loads the compiled model that the block [Models]/<name> (type AOTIModel) of an input file refers to: the
-/// package <artifact_path>/<device>/<name>_meta.json. Where nothing is found there, the folder of the same
-/// name beside the stub is used, so that the two can be moved together. Options in the stub's [Solvers]
-/// replace those of the package.
+/// package <artifact_path>/<device>/<name>_meta.json. The two can be moved together: a folder of the same
+/// name beside the stub comes first if it was made with it, and last if it was not. Options in the stub's
+/// [Solvers] replace those of the package, and further options of the block give promoted parameters their
+/// values.
 /// @param[in] stub       input file written by neml2-compile
 /// @param[in] name       model in that file
 /// @param[in] scheduler  spreads batches over devices; none: everything runs on `device`

@@ -51,7 +51,7 @@ extern "C"
   {
     NEML2_NATIVE_CONVERGED = 0,
     NEML2_NATIVE_MAX_ITERATIONS = 1, /**< iterations used up */
-    NEML2_NATIVE_NOT_FINITE = 2,     /**< a residual that is infinite or NaN */
+    NEML2_NATIVE_NOT_FINITE = 2,     /**< a residual, or something it is given, that is infinite or NaN */
     NEML2_NATIVE_SINGULAR = 3        /**< a Jacobian that cannot be inverted */
   };
 
@@ -106,9 +106,10 @@ extern "C"
     int32_t n_solvers;
 
     int32_t reserved;
-    int32_t * status;     /**< by point, or null: what became of it */
-    int32_t * iterations; /**< by point, or null: Newton updates made */
-    double * residual;    /**< by point, or null: norm of the last residual */
+    int32_t * status; /**< by point, or null: what became of it */
+    int32_t *
+        iterations; /**< by point, or null: Newton updates made, by all solvers or by the one that failed */
+    double * residual; /**< by point, or null: norm of the last residual */
 
     int64_t failed;    /**< on return: how many points of the range did not converge */
     uint64_t iterated; /**< on return: bit k is set where solver k has moved a point from its guess */

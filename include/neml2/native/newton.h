@@ -57,6 +57,25 @@ struct NoTrial
 {
 };
 
+/// The sum of some components of the state, in four sums, none of which waits for the others: not finite
+/// where one of them is not. `ranges` are pairs of first component and number of components.
+template <class V, int M>
+NEML2_NATIVE_INLINE V sum_of(const V * s, const int (&ranges)[M][2])
+{
+  V sums[4] = {};
+  for (int i = 0; i < M; ++i)
+  {
+    const V * from = s + ranges[i][0];
+    int k = 0;
+    for (; k + 4 <= ranges[i][1]; k += 4)
+      for (int j = 0; j < 4; ++j)
+        sums[j] += from[k + j];
+    for (; k < ranges[i][1]; ++k)
+      sums[0] += from[k];
+  }
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 template <class V, int N>
 class Newton
 {
@@ -68,6 +87,15 @@ public:
   NEML2_NATIVE_INLINE Newton(const neml2_native_solver & options, Mask active)
       : _options(options), _active(active)
   {
+  }
+
+  /// The same where `given`, a sum of what they are given, is finite: a residual may drop a
+  /// NaN, as a flow rate does below yield.
+  NEML2_NATIVE_INLINE Newton(const neml2_native_solver & options, Mask active, V given)
+      : _options(options), _active(both(active, Mask(finite(given))))
+  {
+    outcome.not_finite = both(active, negate(_active));
+    outcome.norm = select<V>(_active, outcome.norm, given - given); // NaN
   }
 
   /// Takes the residual at the iterate u; whether no lane goes on. Lanes that have just converged by the
@@ -95,8 +123,10 @@ public:
     if (_options.final_update && _iteration > 0)
       if (const Mask last = both(done, Mask(n >= splat<V>(T(_options.abs_tol)))); any<V>(last))
         refine(r, u, a, last);
-    ++_iteration;
-    return _iteration >= _options.max_its || !any<V>(_active);
+    if (++_iteration >= _options.max_its)
+      _active =
+          mask<V>(false); // their counts stay, even if another lane's last step asks for one more residual
+    return !any<V>(_active);
   }
 
   /// Solves a x = r (a is destroyed) and moves the iterates by -x, or by part of it. `trial(u, r)` evaluates
@@ -252,11 +282,12 @@ public:
   V last[S] = {}; ///< of lanes that failed: the state after the last attempt
 
 private:
+  /// The iterates are those reached so far.
   void begin(V * s, double from, double to) const
   {
     using T = ScalarOf<V>;
     for (int k = 0; k < S; ++k)
-      s[k] = _given[k];
+      s[k] = _reached[k];
     for (int i = 0; i < _count; ++i)
       for (int k = 0; k < _increments[i].size; ++k)
       {

@@ -152,11 +152,13 @@ private:
       const bool before = (_failed >> l & 1u) != 0;
       if (call.status && !before)
         call.status[p] = status;
-      if (call.iterations)
-        call.iterations[p] += static_cast<std::int32_t>(lane(outcome.iterations, l));
+      const auto updates = static_cast<std::int32_t>(lane(outcome.iterations, l));
+      const bool fails = status != NEML2_NATIVE_CONVERGED;
+      if (call.iterations && !before)
+        call.iterations[p] = fails ? updates : call.iterations[p] + updates;
       if (call.residual && !before)
         call.residual[p] = static_cast<double>(lane(outcome.norm, l));
-      if (status != NEML2_NATIVE_CONVERGED && !before)
+      if (fails && !before)
       {
         _failed |= 1u << l;
         ++call.failed;

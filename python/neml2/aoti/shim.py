@@ -10,7 +10,11 @@ from typing import Any
 
 import neml2.types
 
+from ..errors import InvalidOption, UnknownBlock, nearest
 from ..hit import HitObject, Option, register
+from ..hit.compiled import given_parameters
+from ..locate import package_files
+from ..solvers import Newton
 
 
 @register("AOTIModel")
@@ -18,13 +22,16 @@ class AOTIModel(HitObject):
     """Behaves like the model it was compiled from, and runs the package's kernels.
 
     Called with inputs in the order of `input_spec` or by name; always returns a tuple, in the order of `output_spec`.
-    `_inner` is the bare `neml2.aoti.Model`.
+    Further options of the block give promoted parameters other values. `_inner` is the bare `neml2.aoti.Model`.
     """
 
     SECTION = "Models"
+    STRICT = False
 
-    artifact_path: Path = Option(Path)
-    input_directory: Path | None = Option(Path, default=None)
+    artifact_path: str = Option(str)
+    package: str = Option(str, default="")
+    input_directory: str = Option(str, default="")
+    made_from: list[str] = Option(list[str], default=())
 
     def setup(self) -> None:
         import torch
@@ -33,33 +40,57 @@ class AOTIModel(HitObject):
 
         device = torch.get_default_device().type
         path = self._metadata(device)
-        self._inner = Model(path, self._solvers())
         metadata = json.loads(path.read_text())
+        self._inner = Model(path, self._solvers(metadata))
         self.input_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["inputs"]}
         self.output_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["outputs"]}
         self._pairs = {(d["output"], d["input"]) for d in metadata["derivatives"]}
         self._sub = {v["name"]: len(v["sub_batch_shape"]) for v in metadata["outputs"]}
+        if self.block is not None:
+            parameters = self._inner.named_parameters()
+            given = given_parameters(self.block, {name: value.numel() for name, value in parameters.items()})
+            for name, numbers in given.items():
+                value = parameters[name]
+                value.copy_(value.new_tensor(numbers).reshape(value.shape if len(numbers) > 1 else ()))
 
-    def _solvers(self) -> dict[str, dict[str, str]]:
-        """Options of the [Solvers] blocks of the input file, which replace those in the package."""
-        if self.source is None:
-            return {}
-        blocks = self.source.blocks("Solvers").values()
-        return {b.name: {name: field.text() for name, field in b.fields().items()} for b in blocks}
+    def _solvers(self, metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        """Options of the solvers of the package that the input file has in [Solvers], which replace those in the
+        package; read, and refused, as they are when a model is compiled."""
+        used = [segment["solver"] for segment in metadata["segments"] if segment.get("solver")]
+        found = {}
+        for solver in used if self.source is not None else ():
+            name = solver.get("block")
+            if not name or not self._has_solver(name):
+                continue
+            block, given = self.source.block("Solvers", name), self.source.get_solver(name)
+            settings = given.settings() if isinstance(given, Newton) else {"type": type(given).__name__}
+            if settings["type"] != solver["type"]:
+                text = f"the model was compiled with {solver['type']}; to change that, compile it again"
+                raise InvalidOption(text, block.require("type").where)
+            found[name] = {option: str(value) for option, value in settings.items() if option in block.fields()}
+        return found
+
+    def _has_solver(self, name: str) -> bool:
+        """Whether the input file has this solver. A near one that nothing refers to counts as misspelt."""
+        if self.source.has("Solvers", name):
+            return True
+        for other, block in self.source.blocks("Solvers").items():
+            sections = ("Models", "Drivers", "EquationSystems")
+            if nearest(name, [other]) and not self.source.mentions(other, sections, besides=block.where):
+                raise UnknownBlock(f"no block '{name}' in [Solvers]; is this meant to be it?", block.where)
+        return False
 
     def _metadata(self, device: str) -> Path:
-        name = f"{self.name}_meta.json"
-        folders = [Path(self.artifact_path)]
-        if self.source is not None:  # the whole output folder may have been moved
-            folders.append(self.source.directory / folders[0].name)
-        for folder in folders:
-            if (folder / device / name).is_file():
-                return folder / device / name
-        there = sorted({p.parent.name for folder in folders for p in folder.glob(f"*/{name}")})
+        stub = self.source.path if self.source is not None else Path.cwd() / "-"
+        there = package_files(stub, self.artifact_path, self.package, self.name)
+        for path in there:
+            if path.parent.name == device:
+                return path
         if there:
-            text = f"the package is compiled for {', '.join(there)}, not for {device}; compile with --device {device}"
+            names = sorted({path.parent.name for path in there})
+            text = f"the package is compiled for {', '.join(names)}, not for {device}; compile with --device {device}"
         else:
-            text = f"no package at {folders[0]}, nor beside the input file; run neml2-compile"
+            text = f"no package at {stub.parent / self.artifact_path}, nor beside the input file; run neml2-compile"
         raise self.error(text, "artifact_path")
 
     def evaluate(self, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,19 @@ class UsageError(Exception):
 
 def parser(prog: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, formatter_class=formatter)
+    made = argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, formatter_class=formatter)
+    made.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    return made
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked up when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from .. import __version__
+
+        print(parser.prog, __version__)
+        parser.exit()
 
 
 def add_file_arguments(arguments: argparse.ArgumentParser) -> None:
@@ -41,7 +53,11 @@ def add_load(arguments: argparse.ArgumentParser) -> None:
 
 def add_overrides(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
-        "overrides", metavar="OVERRIDE", nargs="*", default=[], help="e.g. Models/elasticity/E:=210000 or nbatch=10"
+        "overrides",
+        metavar="OVERRIDE",
+        nargs="*",
+        default=[],
+        help="e.g. Solvers/newton/max_its:=50, or nbatch=10 where the file says ${nbatch}",
     )
 
 
@@ -56,7 +72,9 @@ def load(file: str, overrides: Sequence[str] = (), extensions: Sequence[str] = (
     for override in overrides:
         name, equals, _ = override.partition("=")
         if not equals or not name.rstrip(": ").strip():
-            raise UsageError(f"'{override}' is no override; expected e.g. Models/elasticity/E:=210000")
+            raise UsageError(
+                f"'{override}' is no override; expected BLOCK/OPTION:=VALUE, e.g. Solvers/newton/max_its:=50"
+            )
     if not Path(file).is_file():
         raise UsageError(f"{file}: {'is a folder' if Path(file).is_dir() else 'no such input file'}")
     from ..hit import load_input
@@ -112,6 +130,20 @@ def set_numbers(device: str, dtype: str) -> tuple[Any, Any]:
     torch.set_default_dtype(kind)
     torch.set_default_device(chosen)
     return chosen, kind
+
+
+def hint_at_tolerances(prog: str, source: InputFile, dtype: str) -> None:
+    """Say on stderr which solvers ask for more than numbers of single precision can give."""
+    from ..solvers import Newton
+
+    if dtype != "float32":
+        return
+    for path in source.built():
+        solver = source.get(*path.split("/", 1))
+        if isinstance(solver, Newton) and solver.rel_tol < 1e-6 and solver.abs_tol < 1e-6:
+            given = f"abs_tol = {solver.abs_tol:g}, rel_tol = {solver.rel_tol:g}"
+            text = f"[{path}]: {given} may be out of reach of float32, which has 7 digits"
+            print(f"{prog}: hint: {text}; try {path}/rel_tol:=1e-5", file=sys.stderr)
 
 
 def run(prog: str, command: Callable[[], int], failed: int = FAILED) -> int:

@@ -193,7 +193,9 @@ class _Parser:
         self.bars = bars
         if self.take().text != CLOSING[opening]:
             raise NoFormula(f"'{opening}' is not closed")
-        xml = f"<mrow><mo>{opening}</mo>{inner}<mo>{CLOSING[opening]}</mo></mrow>"
+        # around one line of letters brackets keep their size, which renderers would choose by descenders
+        fixed = "" if re.search("<m(frac|sup|subsup|under|sqrt|over)", inner) else ' stretchy="false"'
+        xml = f"<mrow><mo{fixed}>{opening}</mo>{inner}<mo{fixed}>{CLOSING[opening]}</mo></mrow>"
         return _Node(xml, inner if opening == "(" else "")
 
     def modulus(self) -> _Node:

@@ -16,10 +16,15 @@ PROG = "neml2-cache"
 DESCRIPTION = """Show or remove the compiled files that are kept between runs: kernels of packages ("kernels") and
 functions compiled when first called ("jit"). They are kept below $NEML2_CACHE_DIR, else the user's cache folder, and
 what was used longest ago is removed above a limit. Removing them costs nothing but the time to compile again."""
+EPILOG = """\
+examples:
+  neml2-cache list
+  neml2-cache path --kind kernels
+"""
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = common.parser(PROG, DESCRIPTION)
+    parser = common.parser(PROG, DESCRIPTION, EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, about in (
         ("list", "size, time since last use and description of each file, used last first"),

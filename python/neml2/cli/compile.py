@@ -20,8 +20,8 @@ EPILOG = """\
 examples:
   neml2-compile input.i --model elasticity                      forward evaluation only
   neml2-compile input.i --model elasticity -d stress:strain     with the tangent d(stress)/d(strain)
-  neml2-compile input.i --model elasticity -d : -p E            all derivatives, E mutable at run time
-  neml2-compile input.i --model elasticity Models/elasticity/coefficients:='100e3 0.3'
+  neml2-compile input.i --model elasticity -d : -d :E -p E      derivatives by all inputs and E, mutable at run time
+  neml2-compile input.i --model elasticity --backend native "Models/elasticity/coefficients:='100e3 0.3'"
 """
 
 
@@ -60,10 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command(options: argparse.Namespace) -> int:
     from neml2.compiler.compile import Options, compile_input
+    from neml2.drivers.sites import sub_batch_shapes
 
     source = common.load(options.input, options.overrides, options.load)
+    model = options.model or common.only(source, "Models", "--model NAME")
     chosen = Options(
-        options.model or common.only(source, "Models", "--model NAME"),
+        model,
         options.output_dir,
         options.device,
         options.dtype,
@@ -72,8 +74,10 @@ def command(options: argparse.Namespace) -> int:
         options.isa,
         options.jobs,
         options.backend,
+        sub_batch_shapes(source, model),
     )
     result = compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
+    common.hint_at_tolerances(PROG, source, options.dtype)
     if not options.quiet:
         print_summary(result, chosen.model)
     return common.OK

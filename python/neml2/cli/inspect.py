@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 PROG = "neml2-inspect"
 DESCRIPTION = """Show inputs, outputs, parameters and buffers of a model, with types, shapes and values.
 FILE is an input file or the stub of a compiled model. Without MODEL, list the models of the file."""
+EPILOG = """\
+examples:
+  neml2-inspect input.i                             the models of the file
+  neml2-inspect input.i elasticity                  inputs, outputs, parameters of one
+  neml2-inspect input.i elasticity --graph elasticity.dot
+"""
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = common.parser(PROG, DESCRIPTION)
+    parser = common.parser(PROG, DESCRIPTION, EPILOG)
     common.add_file_arguments(parser)
     parser.add_argument("model", metavar="MODEL", nargs="?", help="name of a block in [Models]")
     common.add_overrides(parser)
@@ -65,8 +72,15 @@ def graph(source: InputFile, name: str | None, path: Path) -> int:
 
 def describe(source: InputFile, name: str) -> dict[str, Any]:
     """The model as plain data."""
+    from ..hit.compiled import given_parameters
+
     if source.type_of("Models", name) == "AOTIModel":
-        return describe_package(name, metadata_file(source, name))
+        content = describe_package(name, metadata_file(source, name))
+        promoted = {p["name"]: p for p in content["parameters"] if p["promoted"]}
+        sizes = {name: math.prod(p["shape"]) for name, p in promoted.items()}
+        for given, numbers in given_parameters(source.block("Models", name), sizes).items():
+            promoted[given]["value"] = numbers if len(numbers) > 1 else numbers[0]
+        return content
     model = source.get_model(name)
     return {
         "name": name,
@@ -98,13 +112,14 @@ def tensor(name: str, value: Any) -> dict[str, Any]:
 
 
 def metadata_file(source: InputFile, name: str) -> Path:
-    """Metadata of a compiled model, for any one device; looked for at `artifact_path`, then beside the stub."""
+    """Metadata of a compiled model, for any one device, the CPU if there is one."""
+    from ..locate import package_files
+
     block = source.block("Models", name)
-    recorded = Path(block.require("artifact_path").text())
-    for folder in (source.directory / recorded, source.directory / recorded.name):
-        found = sorted(folder.glob(f"*/{name}_meta.json"), key=lambda path: (path.parent.name != "cpu", path))
-        if found:
-            return found[0]
+    recorded, tie = block.require("artifact_path").text(), block.field("package")
+    found = package_files(source.path, recorded, tie.text() if tie else "", name)
+    if found:
+        return min(found, key=lambda path: path.parent.name != "cpu")
     raise FileNotFoundError(f"{block.where}: no compiled package at {recorded}, nor beside {source.path}")
 
 

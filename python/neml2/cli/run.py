@@ -15,10 +15,16 @@ from . import _common as common
 
 PROG = "neml2-run"
 DESCRIPTION = "Run a driver of an input file. Exit status: 0 it succeeded, 1 it did not, 2 bad usage."
+EPILOG = """\
+examples:
+  neml2-run input.i                                 the only driver of the file
+  neml2-run input.i check                           the driver 'check'
+  neml2-run input.i check "Models/elasticity/coefficients:='100e3 0.3'"
+"""
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = common.parser(PROG, DESCRIPTION)
+    parser = common.parser(PROG, DESCRIPTION, EPILOG)
     common.add_file_arguments(parser)
     parser.add_argument(
         "driver", metavar="DRIVER", nargs="?", help="name of a block in [Drivers] (default: the only one)"
@@ -62,6 +68,7 @@ def command(options: argparse.Namespace) -> int:
         transient.to(device=device, dtype=dtype)
     if options.plot and transient is None:
         raise common.UsageError(f"--plot draws histories, but [Drivers/{options.driver}] is a {type(driver).__name__}")
+    common.hint_at_tolerances(PROG, source, options.dtype)
     return execute(driver, transient, options)
 
 

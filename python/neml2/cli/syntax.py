@@ -17,10 +17,17 @@ from . import _common as common
 PROG = "neml2-syntax"
 DESCRIPTION = "List the types an input file can use; with TYPE, show their options, variables and parameters."
 SECTIONS = ("Models", "EquationSystems", "Solvers", "Drivers", "Data", "Tensors")
+EPILOG = """\
+examples:
+  neml2-syntax                                      all types
+  neml2-syntax LinearIsotropicElasticity Newton     options of two of them
+  neml2-syntax --search hardening
+  neml2-syntax --section Models --html syntax.html
+"""
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = common.parser(PROG, DESCRIPTION)
+    parser = common.parser(PROG, DESCRIPTION, EPILOG)
     parser.add_argument("types", metavar="TYPE", nargs="*", help="types to show in full")
     parser.add_argument("--section", choices=SECTIONS, help="only types of this section")
     parser.add_argument("--search", metavar="TEXT", help="only types with TEXT in name, description or an option")

@@ -17,7 +17,9 @@ or, for the backend `native`, what native/ describes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +52,8 @@ class Options:
     isa: Sequence[str] = ()
     jobs: int | None = None
     backend: str = "aoti"
+    sub_batch: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Sub-batch shapes of variables that [Settings] does not declare."""
 
 
 @dataclass
@@ -68,29 +72,43 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     """Compile one model of `source`. Raises CompileError, and what reading the input file raises."""
     import torch
 
-    from neml2.compiler.build import Builder, Request
-
     torch.set_num_threads(1)  # the processes that compile are forked from this one
     model = find_model(source, options.model)
     for device in options.devices:
         check_device(device)
     levels = check_isa(options)
     check_compiler()
-    folder = check_output(options.output_dir, options.model)
+    with output_folder(options.output_dir, options.model) as folder:
+        return _compile(source, model, options, levels, folder, progress)
+
+
+def _compile(
+    source: InputFile, model: Model, options: Options, levels: Sequence[str], folder: Path, progress: Progress
+) -> Result:
+    import torch
+
+    from neml2.compiler import stub
+    from neml2.compiler.build import Builder, Request
+
     names = [name for name, _ in model.named_parameters()]
+    check_numbers(model)
     promoted = [known(name, names, "parameter", "it can promote") for name in dict.fromkeys(options.parameters)]
     stored = [*promoted, *(n for n, p in model.named_parameters() if n not in promoted)]
     pairs = expand_pairs(options.derivatives, model, promoted, stored)
-    request = Request(promoted, pairs, sub_batch_shapes(source, model))
+    request = Request(promoted, pairs, {**options.sub_batch, **sub_batch_shapes(source, model)})
     builder = Builder(model, request, getattr(torch, options.dtype))
     plan = builder.build()
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
+    identity = stub.identity(
+        source, options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch
+    )
+    extra = {"identity": identity, "input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}
     result.implicit = sum(s.metadata()["kind"] == "implicit" for s in plan.segments)
     for device in options.devices:
         result.metadata[device] = BACKENDS[options.backend](
-            builder, plan, folder / device, device, levels, options, {"input": {"file": source.path.name}}, progress
+            builder, plan, folder / device, device, levels, options, extra, progress
         )
-    _write_stub(result, source, options.model)
+    _write_stub(result, stub.text(source, options.model, folder.resolve(), identity))
     return result
 
 
@@ -111,6 +129,9 @@ def _write_native(
     from neml2.compiler.native import package, program
 
     made = program.from_builder(builder)
+    if made.pairs and any(solve.settings.max_substepping for solve in made.solves):
+        text = "has no derivatives (-d) of steps that are cut (max_substepping_level); compile with --backend aoti"
+        raise CompileError(f"--backend native {text}")
     return package.write(plan, made, folder, levels, options.dtype, extra, _jobs(options), progress)
 
 
@@ -119,17 +140,18 @@ BACKENDS = {"aoti": _write_aoti, "native": _write_native}
 
 
 def _jobs(options: Options) -> int:
-    import os
-
     return options.jobs or len(os.sched_getaffinity(0))
 
 
-def _write_stub(result: Result, source: InputFile, model: str) -> None:
-    from neml2.compiler import stub
-
-    temporary = result.stub.with_name(f".{result.stub.name}.new")
-    temporary.write_text(stub.text(source, model, result.folder.resolve()))
-    temporary.rename(result.stub)
+def _write_stub(result: Result, text: str) -> None:
+    temporary = result.stub.with_name(f".{result.stub.name}.{os.getpid()}.new")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.rename(result.stub)
+    except OSError as error:
+        raise CompileError(f"cannot write {result.stub}: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 # ---- checking a request ----------------------------------------------------------------------------------------------
@@ -150,6 +172,13 @@ def known(name: str, names: Sequence[str], kind: str, have: str) -> str:
         hint = suggestion(name, names) or ""
         raise CompileError(f"no {kind} '{name}'{hint}; {have}: {listing(names) if names else 'none'}")
     return name
+
+
+def check_numbers(model: Model) -> None:
+    """Raises CompileError for a parameter or buffer that holds NaN. Infinity can be meant."""
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if value.is_floating_point() and value.isnan().any():
+            raise CompileError(f"'{name}' of '{model.name}' holds NaN, expected numbers")
 
 
 def expand_pairs(
@@ -201,7 +230,6 @@ def check_isa(options: Options) -> list[str]:
 
 def check_compiler() -> None:
     """Raises CompileError where there is no C++ compiler."""
-    import os
     import shutil
 
     compiler = os.environ.get("CXX", "g++")
@@ -209,17 +237,26 @@ def check_compiler() -> None:
         raise CompileError(f"no C++ compiler: '{compiler}' is not on the PATH; install g++ or set CXX")
 
 
-def check_output(output_dir: Path, model: str) -> Path:
-    """The folder of the packages, `<output_dir>/<model>`, made if it is missing."""
+@contextmanager
+def output_folder(output_dir: Path, model: str) -> Iterator[Path]:
+    """The folder of the packages, `<output_dir>/<model>`, made if it is missing; where the work fails, folders that
+    were made and are empty go again."""
     folder = output_dir / model
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
+        probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise CompileError(f"--output-dir {output_dir}: cannot write to {folder}: {error.strerror}") from None
-    return folder
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
 
 
 def sub_batch_shapes(source: InputFile, model: Model) -> dict[str, tuple[int, ...]]:

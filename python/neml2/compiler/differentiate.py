@@ -9,11 +9,10 @@ folds those selections where they are not needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
-from neml2.compiler.pointgraph import TRUTH, PointGraph
-
-Partials = list[tuple[int, int]]  # (operand, node of the local derivative with respect to it)
+from neml2.compiler.pointgraph import TRUTH, Partials, PointGraph
 
 
 def partials(g: PointGraph, node: int) -> Partials:
@@ -42,6 +41,11 @@ def _inverse_trig(sign: float) -> Callable[..., Partials]:
     return rule
 
 
+def _angle(g: PointGraph, n: int, y: int, x: int) -> Partials:
+    inverse = g.make("recip", g.add(g.mul(x, x), g.mul(y, y)))
+    return [(y, g.mul(x, inverse)), (x, g.neg(g.mul(y, inverse)))]
+
+
 _PARTIALS: dict[str, Callable[..., Partials]] = {
     "add": lambda g, n, a, b: [(a, g.one), (b, g.one)],
     "sub": lambda g, n, a, b: [(a, g.one), (b, g.const(-1.0))],
@@ -62,6 +66,9 @@ _PARTIALS: dict[str, Callable[..., Partials]] = {
     "sinh": lambda g, n, a: [(a, g.make("cosh", a))],
     "cosh": lambda g, n, a: [(a, g.make("sinh", a))],
     "tanh": lambda g, n, a: [(a, g.sub(g.one, g.mul(n, n)))],
+    "erf": lambda g, n, a: [(a, g.mul(g.const(2 / math.sqrt(math.pi)), g.make("exp", g.neg(g.mul(a, a)))))],
+    "hold": lambda g, n, a: g.rules[n]() if n in g.rules else [],
+    "atan2": _angle,
     "pow": _power,
 }
 

@@ -130,7 +130,7 @@ def _body(kernel: Kernel, load: Any, ops: Any, dtype: Any) -> Any:
     wanted = [node for _, node in kernel.stores]
     one = lambda: ops.constant(1.0, dtype)  # noqa: E731
     renamed = {"recip": lambda a: ops.truediv(one(), a), "div": ops.truediv, "lt": ops.lt, "le": ops.le, "eq": ops.eq,
-               "and": ops.logical_and, "or": ops.logical_or, "not": ops.logical_not}  # fmt: skip
+               "hold": lambda a: a, "and": ops.logical_and, "or": ops.logical_or, "not": ops.logical_not}  # fmt: skip
 
     def body(index: Sequence[Any]) -> list[tuple[int, Any]]:
         block, lane = index

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from neml2.compiler.staging import FULL
+
 T = TypeVar("T")
 Build = Callable[[Path, Path], Any]
 
@@ -75,7 +77,8 @@ def load(
     """`use(path)` of the file kept under `name`; missing or damaged, `build(path, scratch folder)` writes it.
 
     `use` is called while no other process replaces the file; an OSError it raises means a file that is of no use here,
-    which is built once more. Where the cache cannot be written, the file is built in a temporary folder and not kept.
+    which is built once more. Where the cache cannot be written or is full, the file is built in a temporary folder and
+    not kept.
     """
     cache = folder(kind)
     kept = cache / f"{name}{suffix}"
@@ -101,7 +104,12 @@ def load(
             return use(kept)
         with tempfile.TemporaryDirectory(prefix="neml2-") as scratch:
             path = Path(scratch) / f"{name}{suffix}"
-            build(path, Path(scratch))
+            try:
+                build(path, Path(scratch))
+            except Exception as error:
+                if _is_full(error):
+                    raise OSError(f"no room to compile in: neither {cache} nor {scratch} ({error})") from error
+                raise
             return use(path)
 
 
@@ -143,9 +151,6 @@ def _make(kept: Path, build: Build, what: str, alone: bool) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir()
-    except OSError as error:
-        raise _Unwritable from error
-    try:
         made = scratch / kept.name
         build(made, scratch)
         note = {"sha256": _digest(made), "bytes": made.stat().st_size, "what": what}
@@ -153,8 +158,19 @@ def _make(kept: Path, build: Build, what: str, alone: bool) -> None:
         written.write_text(json.dumps(note))
         written.rename(_note(kept))
         made.rename(kept)
+    except Exception as error:
+        if not scratch.is_dir() or _is_full(error):
+            raise _Unwritable from error
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether the disk was full, for us or for a compiler that we ran."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    return any(os.strerror(code) in str(error) for code in FULL)
 
 
 def _note(kept: Path) -> Path:

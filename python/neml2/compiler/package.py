@@ -1,28 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Writing a package: compile its kernels side by side, hash every file, and put the folder in place in one step.
-
-Everything is written into a temporary folder beside the target and renamed into place at the end, so that a compile
-that is killed leaves the old package or none.
-"""
+"""Writing a package: compile its kernels side by side, hash every file, and put the folder in place in one step, so
+that a compile that is killed leaves the old package or none."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
-import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from neml2.compiler import kernel_cache
+from neml2.compiler import kernel_cache, staging
 from neml2.compiler.inductor import Target, compile_kernel
 from neml2.compiler.plan import SCHEMA, Artifact, Plan
+from neml2.compiler.seal import sealed
 
 Progress = Callable[[str, int, int, float], None]  # (file, how many are done, of how many, seconds)
 
@@ -33,11 +29,9 @@ def write(plan: Plan, folder: Path, target: Target, extra: dict[str, Any], jobs:
     `extra` is added to the metadata. Raises OSError if the folder cannot be written, RuntimeError if a kernel cannot be
     compiled.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _compile_all(plan.artifacts(), staging, target, jobs, progress)
-        files = {p.name: {"sha256": sha256(p), "bytes": p.stat().st_size} for p in sorted(staging.glob("*.pt2"))}
+    name = f"{plan.name}_meta.json"
+    with staging.staged(folder) as new:
+        _compile_all(plan.artifacts(), new, target, jobs, progress)
         metadata = {
             "schema": SCHEMA,
             "backend": "aoti",
@@ -47,32 +41,16 @@ def write(plan: Plan, folder: Path, target: Target, extra: dict[str, Any], jobs:
             "isa": target.isa,
             "lanes": target.lanes,
             **plan.metadata(),
-            "files": files,
+            "files": files(new),
             **extra,
         }
-        name = f"{plan.name}_meta.json"
-        (staging / name).write_text(json.dumps(metadata, indent=1, allow_nan=True) + "\n")
-        staging.chmod(0o755)
-        replace(staging, folder)
-        return folder / name
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        (new / name).write_text(sealed(metadata))
+    return folder / name
 
 
-def replace(new: Path, target: Path) -> None:
-    """Rename `new` to `target`; an old `target` goes out of the way first, and comes back if the rename fails."""
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    try:
-        if target.exists():
-            target.rename(old / target.name)
-        try:
-            new.rename(target)
-        except OSError:
-            if (old / target.name).exists():
-                (old / target.name).rename(target)
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+def files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Hash and size of every file of `folder`, by name."""
+    return {p.name: {"sha256": sha256(p), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
 
 
 def sha256(path: Path) -> str:
@@ -108,7 +86,8 @@ def _compile_all(artifacts: Sequence[Artifact], folder: Path, target: Target, jo
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
     # Children are forked: the graphs are in memory already, and torch need not be imported again.
-    with ProcessPoolExecutor(min(jobs, len(artifacts)), mp_context=mp.get_context("fork")) as pool:
+    workers = min(jobs, len(artifacts))
+    with ProcessPoolExecutor(workers, mp_context=mp.get_context("fork"), initializer=_die_with_parent) as pool:
         global _inherited
         _inherited = (artifacts, folder, target)
         order = sorted(range(len(artifacts)), key=lambda k: -len(artifacts[k].kernel.stores))
@@ -117,6 +96,15 @@ def _compile_all(artifacts: Sequence[Artifact], folder: Path, target: Target, jo
         for done, future in enumerate(as_completed(running), 1):
             future.result()
             progress(running[future], done, len(artifacts), perf_counter() - start)
+
+
+def _die_with_parent() -> None:
+    """A worker would wait for ever for the next task of a parent that was killed, and keep its folder locked."""
+    import ctypes
+    import signal
+
+    set_parent_death_signal = 1  # Linux: linux/prctl.h
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
 
 
 _inherited: tuple[Sequence[Artifact], Path, Target] | None = None
@@ -138,8 +126,9 @@ def _compile(artifact: Artifact, folder: Path, target: Target) -> None:
         pack(raw, path, target)
 
     content = kernel_cache.fetch(name, build, what=kernel.name)
+    layout = f"{target.isa} {target.dtype} {target.lanes} {kernel.state_size} {kernel.output_size or 0}"
     with zipfile.ZipFile(io.BytesIO(content)) as source:
-        _repack(source, folder / artifact.file, lambda _, data: data)
+        _repack(source, folder / artifact.file, lambda _, data: data, {LAYOUT: layout})
 
 
 def pack(raw: Path, path: Path, target: Target) -> None:
@@ -156,16 +145,25 @@ def pack(raw: Path, path: Path, target: Target) -> None:
         _repack(source, path, lean)
 
 
+LAYOUT = "extra/neml2_layout"
+"""Member of an archive that says what its code was made for: instructions, scalar type, lanes, components of the state,
+components of its own output. The runtime holds the metadata against it."""
+
 _NOT_NEEDED = (".cpp", "serialization_id", ".kernel_metadata.json")
 
 
-def _repack(source: zipfile.ZipFile, path: Path, change: Callable[[str, bytes], bytes]) -> None:
-    """Write the entries of `source` that a loader needs to `path`, under the top folder its name calls for."""
+def _repack(
+    source: zipfile.ZipFile, path: Path, change: Callable[[str, bytes], bytes], more: Mapping[str, str] | None = None
+) -> None:
+    """Write the entries of `source` that a loader needs, and `more`, to `path`, under the top folder its name calls
+    for."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as out:
         for info in sorted(source.infolist(), key=lambda i: i.filename):
             if not info.filename.endswith(_NOT_NEEDED):
                 entry = zipfile.ZipInfo(path.stem + info.filename[info.filename.index("/") :])
                 out.writestr(entry, change(info.filename, source.read(info)))
+        for name, text in (more or {}).items():
+            out.writestr(zipfile.ZipInfo(f"{path.stem}/{name}"), text)
 
 
 def _strip(library: bytes, folder: Path) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 from neml2.compiler.inductor import Kernel
 from neml2.compiler.pointgraph import PointGraph
 
-SCHEMA = 1
+SCHEMA = 2
 
 Range = tuple[int, int]  # (offset, size) in the state
 

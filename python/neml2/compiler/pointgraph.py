@@ -7,7 +7,9 @@ applies the few algebraic identities below, and returns the existing node if the
 subexpressions never exist twice. Operands always precede their node: ascending order is evaluation order.
 
 Values are floating point, or truth values (the result of a comparison), which only `where`, `and`, `or` and `not`
-consume. `0 * x` and `x - x` are 0 even for an x that is not finite; nothing else about IEEE arithmetic is given up.
+consume. A `hold` has the value of its operand, and its own derivative: none (torch's `detach`), or a rule that knows
+better than the operations behind it (an inverse, an eigenvalue). `0 * x` and `x - x` are 0 even for an x that is not
+finite; nothing else about IEEE arithmetic is given up.
 While `exact` is set, as it is for the values of a model, identities keep every rounding, so that a kernel gives what
 PyTorch gives; derivatives, which nobody rounds in a particular way, may be reassociated.
 """
@@ -21,9 +23,10 @@ from typing import Any
 
 UNARY = (
     "neg", "recip", "sqrt", "exp", "log", "abs", "sign",
-    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor", "erf",
+    "hold",
 )  # fmt: skip
-BINARY = ("add", "sub", "mul", "div", "pow")
+BINARY = ("add", "sub", "mul", "div", "pow", "atan2")
 COMPARISONS = ("lt", "le", "eq")
 LOGICAL = ("and", "or", "not")
 TRUTH = frozenset((*COMPARISONS, *LOGICAL))
@@ -49,12 +52,19 @@ PYTHON_SEMANTICS: dict[str, Callable[..., Any]] = {
     "neg": lambda a: -a, "recip": _reciprocal, "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "abs": abs,
     "sign": _sign, "sin": math.sin, "cos": math.cos, "tan": math.tan, "asin": math.asin, "acos": math.acos,
     "atan": math.atan, "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh, "floor": lambda a: float(math.floor(a)),
+    "erf": math.erf, "hold": lambda a: a, "atan2": math.atan2,
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
     "div": lambda a, b: _quotient(a, b) if isinstance(b, float) else a / b, "pow": math.pow,
     "lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "eq": lambda a, b: a == b,
     "and": lambda a, b: a and b, "or": lambda a, b: a or b, "not": lambda a: not a,
     "where": lambda c, a, b: a if c else b,
 }  # fmt: skip
+
+
+Partials = list[tuple[int, int]]
+"""(operand, node of the local derivative with respect to it)."""
+
+Rule = Callable[[], Partials]
 
 
 class PointGraph:
@@ -64,6 +74,7 @@ class PointGraph:
         self.op: list[str] = []
         self.args: list[tuple[int, ...]] = []
         self.value: list[float | bool | int | None] = []  # of a constant; the state component of an input
+        self.rules: dict[int, Rule] = {}  # of `hold` nodes that have a derivative
         self._known: dict[Any, int] = {}
         self.exact = False  # whether identities may not change a rounding
         self.zero = self.const(0.0)
@@ -78,11 +89,14 @@ class PointGraph:
         key = (op, args) if value is None else (op, struct.pack("d", value), isinstance(value, bool))
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = len(self.op)
-            self.op.append(op)
-            self.args.append(args)
-            self.value.append(value)
+            found = self._known[key] = self._append(op, args, value)
         return found
+
+    def _append(self, op: str, args: tuple[int, ...], value: float | bool | int | None) -> int:
+        self.op.append(op)
+        self.args.append(args)
+        self.value.append(value)
+        return len(self.op) - 1
 
     def const(self, value: float | bool) -> int:
         """The node of a number, or of a truth value."""
@@ -142,6 +156,17 @@ class PointGraph:
 
     def where(self, condition: int, a: int, b: int) -> int:
         return self.make("where", condition, a, b)
+
+    def hold(self, value: int, about: Any = None, rule: Rule | None = None) -> int:
+        """The value of `value` with the derivative that `rule` gives, by default none. What `value` depends on must
+        hold the operands of the rule; `about` tells holds of one value with different rules apart."""
+        if self.op[value] == "const" or rule is None:
+            return self.make("hold", value)
+        key = ("hold", value, about)
+        if key not in self._known:
+            self._known[key] = self._append("hold", (value,), None)
+            self.rules[self._known[key]] = rule
+        return self._known[key]
 
     def logical_not(self, a: int) -> int:
         return self.make("not", a)
@@ -387,6 +412,12 @@ def _implied(g: PointGraph, c: int, truth: bool, condition: int) -> bool | None:
     return None
 
 
+def _hold(g: PointGraph, a: int) -> int | None:
+    if g.op[a] != "hold":
+        return None
+    return a if a not in g.rules else g.make("hold", g.args[a][0])
+
+
 def _not(g: PointGraph, a: int) -> int | None:
     return g.args[a][0] if g.op[a] == "not" else None
 
@@ -411,5 +442,5 @@ def _junction(g: PointGraph, a: int, b: int, neutral: bool) -> int | None:
 
 _RULES: dict[str, Callable[..., int | None]] = {
     "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "recip": _recip, "abs": _abs, "pow": _pow,
-    "where": _where, "not": _not, "and": _and, "or": _or,
+    "where": _where, "hold": _hold, "not": _not, "and": _and, "or": _or,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from ..hit import HitObject, Option, OptionFamily, Reference, register
 from ..types import TensorWrapper
 from .progress import Progress
 from .regression import one_line
-from .values import TYPES, named_values
+from .values import TYPES, check_tolerances, named_values
 
 
 @register("ModelUnitTest")
@@ -31,12 +31,13 @@ class ModelUnitTest(HitObject):
     input_values = OptionFamily("input_{}_values", list[str], TYPES, default=())
     output_names = OptionFamily("output_{}_names", list[str], TYPES, default=())
     output_values = OptionFamily("output_{}_values", list[str], TYPES, default=())
-    value_rel_tol: float = Option(float, 1e-5)
-    value_abs_tol: float = Option(float, 1e-8)
-    derivative_rel_tol: float = Option(float, 1e-5)
-    derivative_abs_tol: float = Option(float, 1e-8)
+    value_rel_tol: float = Option(float, 1e-5, at_least=0)
+    value_abs_tol: float = Option(float, 1e-8, at_least=0)
+    derivative_rel_tol: float = Option(float, 1e-5, at_least=0)
+    derivative_abs_tol: float = Option(float, 1e-8, at_least=0)
 
     def setup(self) -> None:
+        check_tolerances(self, "value_rel_tol", "value_abs_tol", "derivative_rel_tol", "derivative_abs_tol")
         self.inputs = named_values(self, "input", self.input_names, self.input_values)
         self.expected = named_values(self, "output", self.output_names, self.output_values)
         spec = self.model.input_spec
@@ -51,6 +52,11 @@ class ModelUnitTest(HitObject):
         for name, value in self.expected.items():
             self._check(name, value, self.model.output_spec, "output", f"output_{type(value).__name__}_names")
 
+    @property
+    def given(self) -> dict[str, TensorWrapper]:
+        """Values of the inputs by variable name."""
+        return self.inputs
+
     def _check(self, name: str, value: TensorWrapper, spec: dict[str, Any], what: str, option: str) -> None:
         if name not in spec:
             hint = suggestion(name, spec) or f"; there are: {listing(spec)}"
@@ -62,8 +68,8 @@ class ModelUnitTest(HitObject):
     def run(self, progress: Progress | None = None) -> None:
         """Raises AssertionError for the first value or derivative that differs."""
         del progress
-        self.check_values()
-        self.check_derivatives()
+        if not self.check_values() + self.check_derivatives():
+            raise AssertionError(f"{self.where()}: nothing was compared; give outputs, or a model with inputs")
 
     def check_values(self) -> int:
         """Compares values; returns how many."""

@@ -12,6 +12,7 @@ from ..errors import listing
 from ..hit import HitObject, Option, Reference, register
 from .progress import Progress
 from .transient import TransientDriver
+from .values import check_tolerances
 
 
 @register("TransientRegression")
@@ -23,12 +24,13 @@ class TransientRegression(HitObject):
 
     driver: TransientDriver = Reference("Drivers")
     reference: Path = Option(Path)
-    rtol: float = Option(float, 1e-5)
-    atol: float = Option(float, 1e-8)
+    rtol: float = Option(float, 1e-5, at_least=0)
+    atol: float = Option(float, 1e-8, at_least=0)
 
     def setup(self) -> None:
         if not isinstance(self.driver, TransientDriver):
             raise self.error(f"a {type(self.driver).__name__} is no TransientDriver", "driver")
+        check_tolerances(self, "rtol", "atol")
         self.reference = Path(self.reference)
 
     def run(self, progress: Progress | None = None) -> None:
@@ -53,7 +55,12 @@ class TransientRegression(HitObject):
             content = torch.load(self.reference, map_location="cpu", weights_only=True)
         except Exception as error:
             content = _load_archive(self.reference, error)
-        return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+        if not isinstance(content, dict):
+            raise ValueError(f"{self.reference} holds a {type(content).__name__}; expected values by name")
+        values = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+        if not values:
+            raise ValueError(f"{self.reference} holds no values, so nothing would be compared")
+        return values
 
 
 def _load_archive(path: Path, why: Exception) -> dict[str, Any]:

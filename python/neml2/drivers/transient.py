@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 
+from ..equations.finite import NOT_FINITE, not_finite
 from ..errors import listing, suggestion
 from ..hit import HitObject, Option, OptionFamily, Reference, TensorOption, base_name, lag, register
 from ..solvers.convergence import ConvergenceError
 from ..types import Scalar, TensorWrapper
+from . import storing
 from .progress import Progress
-from .values import TYPES, named_values, with_declared_sub_batch
+from .values import TYPES, check_numbers, named_values, with_declared_sub_batch
 
 State = dict[str, TensorWrapper]
 
@@ -27,7 +29,8 @@ class TransientDriver(HitObject):
 
     The leading axis of `prescribed_time` and of each prescribed value counts the steps. At step s an input `x~k`
     is `x` of step s - k: an output if the model provides x, else an input. Inputs nothing is known of are zero.
-    Initial conditions are values at step 0. `save_as` is relative to the folder of the input file.
+    Initial conditions are values at step 0. Times are finite and do not decrease; NaN is refused everywhere. `save_as`
+    is relative to the folder of the input file; only regular files are written over, and none that the input reads.
     """
 
     SECTION = "Drivers"
@@ -44,8 +47,7 @@ class TransientDriver(HitObject):
     def setup(self) -> None:
         if not isinstance(self.prescribed_time, TensorWrapper):
             self.prescribed_time = Scalar(self.prescribed_time)
-        if self.prescribed_time.batch_ndim == 0:
-            raise self.error("has no axis of steps; expected shape (steps, ...)", "prescribed_time")
+        self._check_times()
         self.prescribed = self._prescribed()
         self.initial = self._initial()
         self._check_settings()
@@ -58,7 +60,34 @@ class TransientDriver(HitObject):
         """Number of steps, the initial one included."""
         return self.prescribed_time.data.shape[0]
 
+    @property
+    def given(self) -> State:
+        """Prescribed and initial values by variable name; those prescribed have a leading axis of steps."""
+        return {**self.initial, **self.prescribed}
+
     # -- checks ----------------------------------------------------------------------------------------------
+
+    def _check_times(self) -> None:
+        time = self.prescribed_time
+        if time.batch_ndim == 0:
+            raise self.error("has no axis of steps; expected shape (steps, ...)", "prescribed_time")
+        if self.steps < 2:
+            text = f"has {self.steps} steps; expected the initial one, and one or more at which the model is evaluated"
+            raise self.error(text, "prescribed_time")
+        data = time.data.detach()
+        if data.dtype.is_complex or data.dtype == torch.bool:
+            raise self.error(f"times have dtype {data.dtype}; expected real numbers", "prescribed_time")
+        rows = data.reshape(self.steps, -1).cpu()
+        lost = ~torch.isfinite(rows)
+        back = torch.zeros_like(lost)
+        back[1:] = rows[1:] < rows[:-1]
+        for wrong, text in ((lost, "is {now}"), (back, "goes back from {before} to {now}")):
+            if wrong.any():
+                step, point = torch.nonzero(wrong)[0].tolist()
+                place = f" at point {point}" if rows.shape[1] > 1 else ""
+                text = text.format(now=f"{rows[step, point]:g}", before=f"{rows[max(step - 1, 0), point]:g}")
+                wanted = "times must be finite and must not decrease"
+                raise self.error(f"the time of step {step} {text}{place}; {wanted}", "prescribed_time")
 
     def _prescribed(self) -> State:
         found = named_values(self, "prescribed", self.prescribed_names, self.prescribed_values)
@@ -72,7 +101,8 @@ class TransientDriver(HitObject):
                     f"its leading axis must have {self.steps} steps, as prescribed_time"
                 )
                 raise self.error(text, option.replace("_names", "_values"))
-            found[name] = with_declared_sub_batch(self, name, value, option.replace("_names", "_values"), 1)
+            check_numbers(self, name, value, option.replace("_names", "_values"), steps=True)
+            with_declared_sub_batch(self, name, value, option.replace("_names", "_values"), 1)
         return found
 
     def _initial(self) -> State:
@@ -81,7 +111,8 @@ class TransientDriver(HitObject):
         for name, value in found.items():
             option = f"ic_{type(value).__name__}_names"
             self._check_variable(name, value, spec, "input or output", option)
-            found[name] = with_declared_sub_batch(self, name, value, option.replace("_names", "_values"))
+            check_numbers(self, name, value, option.replace("_names", "_values"))
+            with_declared_sub_batch(self, name, value, option.replace("_names", "_values"))
         return found
 
     def _check_variable(self, name: str, value: TensorWrapper, spec: Mapping[str, Any], what: str, option: str) -> None:
@@ -166,7 +197,10 @@ class TransientDriver(HitObject):
 
     def _advance(self, step: int) -> State:
         known = self.inputs[step]
-        state = {name: known[name] if name in known else self._zero(name, known) for name in self.model.input_spec}
+        state = {
+            name: with_declared_sub_batch(self, name, known[name]) if name in known else self._zero(name, known)
+            for name in self.model.input_spec
+        }
         if hasattr(self.model, "evaluate"):
             values = self.model.evaluate(state)
         else:
@@ -185,7 +219,8 @@ class TransientDriver(HitObject):
             sub = tuple(lags[0].sub_batch_shape) if lags else ()
         type_ = self.model.input_spec[name]
         like = self.prescribed_time.data
-        data = torch.zeros((*sub, *type_.BASE_SHAPE), dtype=like.dtype, device=like.device)
+        dtype = like.dtype if like.dtype.is_floating_point else torch.float64
+        data = torch.zeros((*sub, *type_.BASE_SHAPE), dtype=dtype, device=like.device)
         return type_(data, sub_batch_ndim=len(sub))
 
     def _failed(self, step: int, error: Exception, target: Path | None, progress: Any) -> None:
@@ -193,15 +228,21 @@ class TransientDriver(HitObject):
             progress.close()
         points = [int(point[0]) for point in getattr(error, "points", ())]
         place = f"step {step} of {self.steps - 1}{self._time_label(step, points)}"
-        self.note = f"stopped at {place}: {error}"
+        why = str(error)
+        if getattr(error, "recoverable", False) and NOT_FINITE not in why:
+            why += not_finite(self.inputs[step])
+        self.note = f"stopped at {place}: {why}"
         self.inputs.pop()
         self.outputs.pop()
         saved = ""
         if target is not None:
-            self.save(target)
-            saved = f"; the result up to step {step - 1} is in {target}"
+            try:
+                self.save(target)
+                saved = f"; the result up to step {step - 1} is in {target}"
+            except OSError as lost:  # must not hide why the run stopped
+                saved = f"; the result up to step {step - 1} is in memory only: {lost}"
         if getattr(error, "recoverable", False):
-            text = f"driver '{self.name}', {place}: {error}{saved}"
+            text = f"driver '{self.name}', {place}: {why}{saved}"
             raise ConvergenceError(text, list(getattr(error, "points", ()))) from error
         if hasattr(error, "add_note"):
             error.add_note(f"in driver '{self.name}', {place}{saved}")
@@ -226,17 +267,17 @@ class TransientDriver(HitObject):
         return flat
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write `result()` with torch.save, to be read with weights_only; a key `note` says why a run stopped early."""
+        """Write `result()` with torch.save, to be read with weights_only; a key `note` says why a run stopped early.
+
+        The file is there whole or not at all. Raises OSError, with the path and what to do.
+        """
         path = Path(path)
+        if why := storing.refusal(path, self.source):
+            raise self.error(why, "save_as")
         content: dict[str, Any] = {key: value.detach().contiguous() for key, value in self.result().items()}
         if self.note:
             content["note"] = self.note
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            torch.save(content, partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        storing.write(content, path)
 
     def target(self) -> Path | None:
         """Where to save, checked before a long run."""
@@ -245,12 +286,8 @@ class TransientDriver(HitObject):
         target = Path(self.save_as)
         if self.source is not None:
             target = self.source.directory / target
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self.error(f"cannot write to {target}: {error.strerror}", "save_as") from None
-        if target.is_dir() or not os.access(target.parent, os.W_OK):
-            raise self.error(f"cannot write to {target}", "save_as")
+        if why := storing.refusal(target, self.source):
+            raise self.error(why, "save_as")
         return target
 
     def to(self, device: Any = None, dtype: torch.dtype | None = None) -> TransientDriver:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
-from ..errors import TensorError
+from ..errors import TensorError, listing
 from ..hit import HitObject
 from ..types import MRP, R2, SR2, SSR4, WR2, MillerIndex, Scalar, TensorWrapper, Vec
 
@@ -54,7 +55,7 @@ def typed_value(driver: HitObject, token: Any, T: Any, option: str) -> TensorWra
 
 
 def with_declared_sub_batch(
-    driver: HitObject, name: str, value: TensorWrapper, option: str, leading: int = 0
+    driver: HitObject, name: str, value: TensorWrapper, option: str = "", leading: int = 0
 ) -> TensorWrapper:
     """`value` with the sub-batch shape [Settings] declares for `name`; axes of size 1 and values without batch axes
     are expanded. `leading` batch axes (the steps) are no part of it.
@@ -78,3 +79,26 @@ def with_declared_sub_batch(
     base = shape[len(shape) - value.base_ndim :]
     data = value.data.reshape((*head, *(1,) * (rank - len(sites)), *sites, *base))
     return type(value)(data.expand(*head, *declared, *base), sub_batch_ndim=rank)
+
+
+def check_numbers(driver: HitObject, name: str, value: TensorWrapper, option: str, steps: bool = False) -> None:
+    """Raises InvalidOption for a value that is no number somewhere; `steps`: its first axis counts steps."""
+    lost = torch.isnan(value.data.detach()) if value.data.is_floating_point() else None
+    if lost is None or not lost.any():
+        return
+    lost = lost.reshape(*value.batch_shape, -1).any(-1)
+    places = torch.nonzero(lost.reshape(lost.shape[0], -1) if steps else lost.reshape(1, -1)).tolist()
+    step = places[0][0]
+    points = [str(point) for row, point in places if row == step]
+    text = f" at step {step}" if steps else ""
+    text += f", points {listing(points, 4)} of {lost[0].numel()}" if steps and lost.ndim > 1 else ""
+    text += f" at points {listing(points, 4)} of {lost.numel()}" if not steps and lost.ndim else ""
+    raise driver.error(f"the value of '{name}' is NaN{text}; expected numbers", option)
+
+
+def check_tolerances(driver: HitObject, *options: str) -> None:
+    """Raises InvalidOption for options that are no finite number, 0 or more."""
+    for option in options:
+        value = getattr(driver, option)
+        if not 0 <= value < math.inf:
+            raise driver.error(f"{value} is no tolerance; expected a finite number, 0 or more", option)

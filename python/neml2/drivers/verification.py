@@ -12,7 +12,7 @@ from ..types import TensorWrapper
 from .progress import Progress
 from .regression import one_line
 from .transient import TransientDriver
-from .values import named_values
+from .values import check_tolerances, named_values
 
 TYPES = ("Scalar", "SR2", "Vec", "WR2")
 
@@ -28,13 +28,14 @@ class Verification(HitObject):
     driver: Any = Reference("Drivers")
     names = OptionFamily("{}_names", list[str], TYPES, default=())
     values = OptionFamily("{}_values", list[str], TYPES, default=())
-    rtol: float = Option(float, 1e-5)
-    atol: float = Option(float, 1e-8)
+    rtol: float = Option(float, 1e-5, at_least=0)
+    atol: float = Option(float, 1e-8, at_least=0)
     time_steps: list[int] = Option(list[int], default=())
 
     def setup(self) -> None:
         if not isinstance(self.driver, TransientDriver):
             raise self.error(f"a {type(self.driver).__name__} is no TransientDriver", "driver")
+        check_tolerances(self, "rtol", "atol")
         self.expected = named_values(self, "", self.names, self.values)
         if not self.expected:
             raise self.error("nothing to verify; give at least one of " + ", ".join(f"{T}_names" for T in TYPES))
@@ -45,6 +46,10 @@ class Verification(HitObject):
                 raise self.error(text, f"{type(value).__name__}_names")
         if len(set(self.time_steps)) != len(self.time_steps):
             raise self.error("a step is listed twice", "time_steps")
+        for step in self.time_steps:
+            if not 0 <= step < self.driver.steps:
+                text = f"the driver has no step {step}; expected 0 to {self.driver.steps - 1}"
+                raise self.error(text, "time_steps")
 
     def run(self, progress: Progress | None = None) -> None:
         """Raises AssertionError for the first value that differs."""

@@ -11,13 +11,16 @@ import torch
 from ..errors import InvalidModel, MissingInput, listing, suggestion
 from ..hit import base_name, lag
 from ..models import Model, Option, Reference, Variable, register
-from ..solvers import DenseLU, Newton
+from ..solvers import Krylov, LinearSolver, Newton, SchurComplement
 from ..types import TensorWrapper
+from .bordered import Partition, partition
 from .layout import Layout
 from .nonlinear_system import NonlinearSystem
 from .residual import Residual, Slot, common_dtype, parameter_slots
 from .sensitivity import Problem, needed, solve_with_derivatives
 from .solve import Walk, solve
+
+MOST_LEVELS = 30
 
 
 @register("ImplicitUpdate")
@@ -39,8 +42,8 @@ class ImplicitUpdate(Model):
     predictor: Model | None = Reference("Models", default=None)
     input_sensitivity_solver: Any = Reference("Solvers", default=None)
     param_sensitivity_solver: Any = Reference("Solvers", default=None)
-    max_substepping_level: int = Option(int, 0)
-    incremental_variables: list[str] = Option(list[str], default=())
+    max_substepping_level: int = Option(int, 0, at_least=0)
+    incremental_variables: list[str] = Option(list[str], default=(), unique=True)
 
     def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         self._check_options()
@@ -66,15 +69,14 @@ class ImplicitUpdate(Model):
         if not isinstance(self.solver, Newton):
             kind = type(self.solver).__name__
             raise self.error(f"a {kind} solves no nonlinear system; expected Newton", "solver")
-        if len(system.groups) > 1:
-            text = f"system '{system.name}' has {len(system.groups)} groups of unknowns; DenseLU takes one"
-            raise self.error(text, "equation_system")
+        self._check_linear_solver(self.solver.linear_solver)
         for option in ("input_sensitivity_solver", "param_sensitivity_solver"):
             other = getattr(self, option)
-            if other is not None and not isinstance(other, DenseLU):
+            if other is not None and not isinstance(other, LinearSolver):
                 raise self.error(f"a {type(other).__name__} is no linear solver; expected a DenseLU", option)
-        if self.max_substepping_level < 0:
-            raise self.error("must not be negative", "max_substepping_level")
+        if not 0 <= self.max_substepping_level <= MOST_LEVELS:
+            text = f"must not be negative, nor more than {MOST_LEVELS}: a step is cut into up to 2^level parts"
+            raise self.error(text, "max_substepping_level")
         for name in self.incremental_variables:
             if name not in system.givens:
                 hint = suggestion(name, system.givens) or f"; these are: {listing(system.givens)}"
@@ -83,8 +85,29 @@ class ImplicitUpdate(Model):
         if self.predictor is not None:
             self._check_predictor(self.predictor)
 
+    def _check_linear_solver(self, solver: LinearSolver) -> None:
+        groups = self.equation_system.groups
+        label = f"system '{self.equation_system.name}' has {len(groups)} group{'s' * (len(groups) > 1)} of unknowns"
+        if isinstance(solver, SchurComplement):
+            if len(groups) != 2:
+                raise self.error(f"{label}; SchurComplement takes two", "equation_system")
+        elif isinstance(solver, Krylov):
+            if any(group.structure == "block" for group in groups):
+                raise self.error(f"{type(solver).__name__} takes dense groups of unknowns only", "equation_system")
+            if len(groups) > 1 and solver.preconditioner.assembles:
+                kind = type(solver.preconditioner).__name__
+                raise self.error(f"{label}; a {kind} takes one", "equation_system")
+        elif len(groups) > 1:
+            text = f"{label}; {type(solver).__name__} takes one, SchurComplement two"
+            raise self.error(text, "equation_system")
+
     def _check_predictor(self, predictor: Model) -> None:
         spec = self.equation_system.unknown_spec
+        for name in predictor.output_spec:
+            if name not in spec:
+                hint = suggestion(name, spec) or f"; these are: {listing(spec)}"
+                text = f"predicts '{name}', which is no unknown of system '{self.equation_system.name}'{hint}"
+                raise self.error(text, "predictor", InvalidModel)
         for name in spec:
             type_ = predictor.output_spec.get(name, spec[name])
             if type_ is not spec[name]:
@@ -107,35 +130,51 @@ class ImplicitUpdate(Model):
             raise MissingInput(f"{self!r} needs the input '{missing[0]}'; given are: {listing(state)}")
         predicted = self.predictor.evaluate(state) if self.predictor is not None else {}
         guesses = [self._guess(name, predicted, state) for name in self.equation_system.unknowns]
-        layout = Layout(self.equation_system.unknowns, self.equation_system.residuals, guesses)
+        layout = Layout(self.equation_system.groups, guesses)
         givens = [name for name in self.input_spec if name in self.equation_system.givens]
         givens += [name for name in self._lags() if name not in givens]
+        parameters = parameter_slots(self.equation_system.model)
+        parameter_values = self._parameter_values(parameters)
         residual = Residual(
             self.equation_system.model,
             layout,
             [Slot(name, type(state[name]), state[name].sub_batch_ndim) for name in givens],
-            parameter_slots(self.equation_system.model),
+            parameters,
+            swap=any(slot.batch(value) for slot, value in zip(parameters, parameter_values, strict=True)),
+            part=self._partition(layout),
+            linear_solver=self.solver.linear_solver,
         )
-        values = [state[name].data for name in givens] + self._parameter_values(residual)
+        values = [state[name].data for name in givens] + parameter_values
         dtype = common_dtype([*values, *(guess.data for guess in guesses)])
         guess = layout.pack([value.data for value in guesses]).to(dtype)
         walk = self._walk(givens)
         settings = self.solver.settings()
-        if walk.level:
-            settings["update_tol"] = self.solver.substep_del_tol
         if needed([guess, *values]):
             u = solve_with_derivatives(Problem(residual, settings, walk, self._label()), guess, values)
         else:
             with torch.no_grad():
                 u = solve(residual, settings, walk, guess, values, self._label()).u
+        if u is guess:
+            return layout.typed(layout.by_groups([value.data.to(dtype) for value in guesses]))
         return layout.unpack(u)
+
+    def _partition(self, layout: Layout) -> Partition | None:
+        """Sites and common unknowns, if some group has block structure."""
+        groups = self.equation_system.groups
+        if all(group.structure == "dense" for group in groups):
+            return None
+        blocks = [group.structure == "block" for group in groups for _ in group.unknowns]
+        try:
+            return partition(layout.entries, blocks)
+        except InvalidModel as error:
+            raise self.equation_system.error(error.text, "structure", InvalidModel) from None
 
     def _label(self) -> str:
         return f"{type(self).__name__} '{self.name}'" if self.name else type(self).__name__
 
-    def _parameter_values(self, residual: Residual) -> list[torch.Tensor]:
+    def _parameter_values(self, parameters: list[Slot]) -> list[torch.Tensor]:
         values = dict(self.equation_system.model.named_parameters())
-        return [values[slot.name] for slot in residual.parameters]
+        return [values[slot.name] for slot in parameters]
 
     def _lags(self) -> list[str]:
         return [f"{name}~1" for name in self.incremental_variables]

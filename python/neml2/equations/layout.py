@@ -11,6 +11,7 @@ import torch
 
 from ..errors import InvalidModel
 from ..types import TensorWrapper
+from .nonlinear_system import Group
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,22 @@ class Entry:
 class Layout:
     """Vectors of shape (*dynamic_batch, size): per unknown, its (sub_batch x base) components, row major.
 
-    A residual has the sub-batch shape of its unknown.
+    A residual has the sub-batch shape of its unknown. `groups` holds the entries of each group of unknowns.
     """
 
-    def __init__(self, unknowns: Sequence[str], residuals: Sequence[str], guesses: Sequence[TensorWrapper]) -> None:
+    def __init__(self, groups: Sequence[Group], guesses: Sequence[TensorWrapper]) -> None:
         self.entries: list[Entry] = []
+        self.groups: list[list[Entry]] = []
         self.size = 0
-        for unknown, residual, guess in zip(unknowns, residuals, guesses, strict=True):
-            entry = Entry(unknown, residual, type(guess), tuple(guess.sub_batch_shape), self.size)
-            self.entries.append(entry)
-            self.size += entry.size
+        values = iter(guesses)
+        for group in groups:
+            self.groups.append([])
+            for unknown, residual in zip(group.unknowns, group.residuals, strict=True):
+                guess = next(values)
+                entry = Entry(unknown, residual, type(guess), tuple(guess.sub_batch_shape), self.size)
+                self.entries.append(entry)
+                self.groups[-1].append(entry)
+                self.size += entry.size
 
     def pack(self, values: Sequence[torch.Tensor]) -> torch.Tensor:
         """Raw values (*dynamic, *entry.shape) -> (*dynamic, size); dynamic axes broadcast against each other."""
@@ -52,15 +59,27 @@ class Layout:
         batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
         return torch.cat([part.expand(*batch, part.shape[-1]) for part in parts], -1)
 
+    def by_groups(self, values: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Raw values, their dynamic axes broadcast within each group."""
+        found: list[torch.Tensor] = []
+        rest = list(values)
+        for group in self.groups:
+            here, rest = rest[: len(group)], rest[len(group) :]
+            points = [len(e.shape) for e in group]
+            dynamic = torch.broadcast_shapes(*(v.shape[: v.ndim - p] for v, p in zip(here, points, strict=True)))
+            found += [v.expand((*dynamic, *v.shape[v.ndim - p :])) for v, p in zip(here, points, strict=True)]
+        return found
+
+    def typed(self, values: Sequence[torch.Tensor]) -> dict[str, TensorWrapper]:
+        """Raw values as typed unknowns by name."""
+        pairs = zip(self.entries, values, strict=True)
+        return {e.unknown: e.type(v, sub_batch_ndim=len(e.sub_batch)) for e, v in pairs}
+
     def unpack(self, u: torch.Tensor) -> dict[str, TensorWrapper]:
         """(*dynamic, size) -> typed unknowns by name."""
-        return {
-            e.unknown: e.type(
-                u[..., e.offset : e.offset + e.size].reshape((*u.shape[:-1], *e.shape)),
-                sub_batch_ndim=len(e.sub_batch),
-            )
-            for e in self.entries
-        }
+        return self.typed(
+            [u[..., e.offset : e.offset + e.size].reshape((*u.shape[:-1], *e.shape)) for e in self.entries]
+        )
 
     def pack_residual(self, values: Mapping[str, TensorWrapper]) -> torch.Tensor:
         """Typed outputs of the model by name -> (*dynamic, size)."""

@@ -6,14 +6,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from ..models import Model
 from ..models.parameters import Stored
+from ..solvers import DenseLU, LinearSolver
 from ..types import TensorWrapper
+from .bordered import Bordered, Inverse, Partition, assemble, common_rows, probes
 from .layout import Layout
 
 VECTORISE_BELOW = 4096
@@ -64,13 +66,17 @@ class _Evaluation(torch.nn.Module):
 @dataclass
 class Residual:
     """r(u; givens, parameters) of one call. Values of givens and parameters are passed in as raw tensors, in the
-    order of `slots`; parameters keep those of the model where `swap` is off."""
+    order of `slots`; parameters keep those of the model where `swap` is off. It must be on where a parameter has batch
+    axes, of which some points take some values. `part`: which unknowns belong to sites that are eliminated one by one,
+    if any do. `linear_solver`: finds the steps of Newton's method."""
 
     model: Model
     layout: Layout
     givens: list[Slot]
     parameters: list[Slot]
     swap: bool = False
+    part: Partition | None = None
+    linear_solver: LinearSolver = field(default_factory=DenseLU)
 
     @property
     def slots(self) -> list[Slot]:
@@ -93,20 +99,51 @@ class Residual:
     def with_jacobian(self, u: torch.Tensor, values: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """r (*batch, n) and dr/du (*batch, n, n), column j being the response to a unit change of component j at all
         points, which do not influence each other."""
-        n = u.shape[-1]
-        function = functools.partial(self.__call__, values=values)
-        basis = torch.eye(n, dtype=u.dtype, device=u.device)
-        basis = basis.reshape(n, *(1,) * (u.ndim - 1), n).expand(n, *u.shape).contiguous()
+        basis = torch.eye(u.shape[-1], dtype=u.dtype, device=u.device)
         if _inside_dual_level():
-            r, pull = torch.func.vjp(function, u)
-            return r, torch.func.vmap(lambda v: pull(v)[0])(basis).movedim(0, -2)
-        if u.numel() <= VECTORISE_BELOW * n:
-            r, columns = torch.func.jvp(function, (u.expand(n, *u.shape).contiguous(),), (basis,))
-            r = r[0]
-        else:
-            u = u.contiguous()
-            r, columns = torch.func.vmap(lambda v: torch.func.jvp(function, (u,), (v,)), out_dims=(None, 0))(basis)
+            r, rows = self._pulled(u, values, basis)
+            return r, rows.movedim(0, -2)
+        r, columns = self._pushed(u, values, basis)
         return r, columns.movedim(0, -1)
+
+    def with_bordered_jacobian(
+        self, u: torch.Tensor, values: Sequence[torch.Tensor], part: Partition
+    ) -> tuple[torch.Tensor, Bordered]:
+        """The same where the unknowns are those of many sites and a few common ones, in time proportional to the sites:
+        forward mode for all sites at once, reverse mode for the common residuals."""
+        directions = probes(part, u)
+        if _inside_dual_level():
+            r, jacobian = self.with_jacobian(u, values)
+            images, border = (jacobian @ directions.mT).movedim(-1, 0), common_rows(part, u) @ jacobian
+            return r, assemble(part, images, border.movedim(-2, 0))
+        r, images = self._pushed(u, values, directions)
+        border = self._pulled(u, values, common_rows(part, u))[1] if part.m else images[:0]
+        return r, assemble(part, images, border)
+
+    def inverse_jacobian(self, u: torch.Tensor, values: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """The tensors of `inverse` at u; NaN at points where the Jacobian is singular."""
+        if self.part is None:
+            return self.inverse.of(self.with_jacobian(u, values)[1])
+        return self.inverse.of(self.with_bordered_jacobian(u, values, self.part)[1])
+
+    @property
+    def inverse(self) -> Inverse:
+        return Inverse(self.part)
+
+    def _pushed(self, u: torch.Tensor, values: Sequence[torch.Tensor], basis: torch.Tensor) -> tuple:
+        """r, and its derivatives (c, *batch, n) in the directions `basis` (c, n)."""
+        function = functools.partial(self.__call__, values=values)
+        basis = _at_all_points(basis, u)
+        if u.numel() <= VECTORISE_BELOW * u.shape[-1]:
+            r, columns = torch.func.jvp(function, (u.expand(basis.shape).contiguous(),), (basis,))
+            return r[0], columns
+        u = u.contiguous()
+        return torch.func.vmap(lambda v: torch.func.jvp(function, (u,), (v,)), out_dims=(None, 0))(basis)
+
+    def _pulled(self, u: torch.Tensor, values: Sequence[torch.Tensor], basis: torch.Tensor) -> tuple:
+        """r, and the gradients (c, *batch, n) of its combinations `basis` (c, n)."""
+        r, pull = torch.func.vjp(functools.partial(self.__call__, values=values), u)
+        return r, torch.func.vmap(lambda v: pull(v)[0])(_at_all_points(basis, u))
 
     def batch(self, u: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Size:
         """The dynamic batch shape of u and all values together."""
@@ -118,6 +155,12 @@ class Residual:
 
     def _pairs(self, values: Sequence[torch.Tensor]) -> Iterator[tuple[Slot, torch.Tensor]]:
         return zip(self.slots, values, strict=True)
+
+
+def _at_all_points(basis: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    """(c, n) -> (c, *batch, n)."""
+    c, n = basis.shape
+    return basis.reshape(c, *(1,) * (u.ndim - 1), n).expand(c, *u.shape).contiguous()
 
 
 def _inside_dual_level() -> bool:
@@ -133,7 +176,7 @@ def row(slot: Slot, value: torch.Tensor, batch: torch.Size, index: torch.Tensor)
     if math.prod(own) == 1 and math.prod(batch) != 1:
         return value.reshape(value.shape[len(own) :])
     point = value.shape[len(own) :]
-    return value.expand(*batch, *point).reshape(-1, *point)[index]
+    return value.expand((*batch, *point)).reshape(-1, *point)[index]
 
 
 def common_dtype(values: Sequence[Any]) -> torch.dtype:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from .bordered import Inverse
 from .residual import Residual
 from .solve import Part, Walk, part_values, solve
 
@@ -30,15 +31,15 @@ class Problem:
 
 
 class _Solve(torch.autograd.Function):
-    """(guess, *values) -> (u (*batch, n), (dr/du)^-1 (*batch, n, n)) as constants. Singular points get NaN there."""
+    """(guess, *values) -> (u (*batch, n), the tensors of (dr/du)^-1) as constants. Singular points get NaN there."""
 
     @staticmethod
-    def forward(problem: Problem, guess: torch.Tensor, *values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(problem: Problem, guess: torch.Tensor, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         residual = problem.residual
         solution = solve(residual, problem.settings, problem.walk, guess, values, problem.label)
         problem.parts = solution.parts
         u = solution.u.expand(*solution.batch, solution.u.shape[-1]).clone()
-        return u, inverse_jacobian(residual, u, values)
+        return u, *residual.inverse_jacobian(u, values)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -62,7 +63,7 @@ class _Solve(torch.autograd.Function):
         if outer.parts:
             raise NotImplementedError(f"{problem.label}: vmap over a step that had to be cut into parts")
         problem.parts = []
-        return result, (0, 0)
+        return result, (0,) * len(result)
 
 
 def _batch_ndim(value: torch.Tensor, dim: int | None, point_ndim: int) -> int:
@@ -73,50 +74,44 @@ def _in_front(value: torch.Tensor, missing: int) -> torch.Tensor:
     return value.reshape(value.shape[0], *(1,) * missing, *value.shape[1:])
 
 
-def inverse_jacobian(residual: Residual, u: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(dr/du)^-1 (*batch, n, n); NaN at points where it is singular."""
-    _, jacobian = residual.with_jacobian(u, values)
-    inverse, info = torch.linalg.inv_ex(jacobian)
-    return torch.where((info == 0)[..., None, None], inverse, torch.nan)
-
-
 class _Attach(torch.autograd.Function):
-    """(u, A^-1, r) -> u, with the derivative du - A^-1 dr: that of a Newton step whose Jacobian is held fixed."""
+    """(u, r, A^-1) -> u, with the derivative du - A^-1 dr: that of a Newton step whose Jacobian is held fixed."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(u: torch.Tensor, inverse: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+    def forward(u: torch.Tensor, r: torch.Tensor, inverse: Inverse, *tensors: torch.Tensor) -> torch.Tensor:
         return u.clone()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: torch.Tensor) -> None:
-        _, inverse, _ = inputs
-        ctx.save_for_backward(inverse)
-        ctx.save_for_forward(inverse)
+        _, _, ctx.inverse, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
 
     @staticmethod
-    def jvp(ctx: Any, du: Any, d_inverse: Any, dr: torch.Tensor) -> torch.Tensor:
+    def jvp(ctx: Any, du: Any, dr: torch.Tensor, *constants: Any) -> torch.Tensor:
         stack = torch._C._functorch.get_interpreter_stack() or []
         if sum(level.key() == torch._C._functorch.TransformType.Jvp for level in stack) > 1:
             raise NotImplementedError(
                 "second derivatives of an implicit update: torch cannot nest forward mode in forward mode here; "
                 "use reverse mode for one of the two, as in torch.func.jacfwd(torch.func.jacrev(f))"
             )
-        (inverse,) = ctx.saved_tensors
-        step = -(inverse @ dr.unsqueeze(-1)).squeeze(-1)
+        step = -ctx.inverse.solve(ctx.saved_tensors, dr)
         return step if du is None else du + step
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple:  # type: ignore[override]
-        (inverse,) = ctx.saved_tensors
-        return gradient, None, -(inverse.mT @ gradient.unsqueeze(-1)).squeeze(-1)
+        tensors = ctx.saved_tensors
+        return gradient, -ctx.inverse.solve_transposed(tensors, gradient), None, *(None for _ in tensors)
 
 
-def _attach(residual: Residual, u: torch.Tensor, inverse: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
+def _attach(
+    residual: Residual, u: torch.Tensor, tensors: Sequence[torch.Tensor], values: Sequence[torch.Tensor]
+) -> torch.Tensor:
     """u with derivatives: each step at the solution makes one more order of them exact, as Newton's method would."""
     for _ in range(2):
-        u = _Attach.apply(u, inverse, residual(u, values))
+        u = _Attach.apply(u, residual(u, values), residual.inverse, *tensors)
     return u
 
 
@@ -124,10 +119,10 @@ def solve_with_derivatives(problem: Problem, guess: torch.Tensor, values: Sequen
     """The solution (*batch, n) with its derivatives with respect to the values."""
     residual = replace(problem.residual, swap=True)
     problem = replace(problem, residual=residual)
-    u, inverse = _Solve.apply(problem, guess.detach(), *(value.detach() for value in values))
+    u, *tensors = _Solve.apply(problem, guess.detach(), *(value.detach() for value in values))
     if problem.parts:
         return _along_parts(problem, problem.parts, u, values)
-    return _attach(residual, u, inverse, values)
+    return _attach(residual, u, tensors, values)
 
 
 def _along_parts(problem: Problem, parts: list[Part], u: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -140,8 +135,8 @@ def _along_parts(problem: Problem, parts: list[Part], u: torch.Tensor, values: S
         span = (part.begin, part.end)
         rows = part_values(residual, problem.walk, values, batch, points, span, total[points])
         constants = [value.detach() for value in rows]
-        inverse = inverse_jacobian(residual, part.u, constants)
-        total = total.index_copy(0, points, _attach(residual, part.u, inverse, rows))
+        tensors = residual.inverse_jacobian(part.u, constants)
+        total = total.index_copy(0, points, _attach(residual, part.u, tensors, rows))
     return total.reshape(*batch, n)
 
 

@@ -10,7 +10,12 @@ from typing import Any
 
 import torch
 
-from ..solvers.convergence import STATUS, ConvergenceError, FailedPoint, describe
+from ..failures import REASONS, FailedPoint
+from ..solvers import Krylov
+from ..solvers.convergence import ConvergenceError, describe
+from .bordered import Bordered
+from .causes import Causes, spoilt_points
+from .linearization import KrylovLinearization, Preconditioning, SiteLinearization
 from .residual import Residual, row
 
 
@@ -56,12 +61,50 @@ class Rows:
         self._span = (0.0, 1.0)
         self._u: torch.Tensor | None = None
         self._gathered: tuple[torch.Tensor, list[torch.Tensor]] | None = None
+        self._spoilt: torch.Tensor | None = None
+        self._preconditioning: Preconditioning | None = None
 
-    def linearize(self, u: torch.Tensor, points: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def spoil(self, points: torch.Tensor) -> None:
+        """Let these points (a mask of all) fail: their residual is NaN."""
+        self._spoilt = points
+
+    def linearize(self, u: torch.Tensor, points: torch.Tensor | None) -> tuple[torch.Tensor, Any]:
+        """Residual, and the Jacobian or what solves for the step."""
         u, values = self._arguments(u, points)
-        r, jacobian = self.residual.with_jacobian(u, values)
-        n = u.shape[-1]
-        return r.reshape(-1, n), jacobian.expand(*u.shape, n).reshape(-1, n, n)
+        r, system = self._linearized(u, values, points)
+        if self._spoilt is not None:
+            here = self._spoilt if points is None else self._spoilt[points.to(r.device)]
+            r = torch.where(here[:, None], torch.nan, r)
+        return r, system
+
+    def _linearized(
+        self, u: torch.Tensor, values: list[torch.Tensor], points: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Any]:
+        n, residual = u.shape[-1], self.residual
+        if isinstance(residual.linear_solver, Krylov):
+            return self._krylov(residual.linear_solver, u, values, points)
+        if residual.part is not None:
+            r, jacobian = residual.with_bordered_jacobian(u, values, residual.part)
+            rows = Bordered(*(_rows(x, u.shape[:-1], ndim) for x, ndim in jacobian.parts()))
+            return r.reshape(-1, n), SiteLinearization(residual.part, rows, residual.linear_solver)
+        r, jacobian = residual.with_jacobian(u, values)
+        return r.reshape(-1, n), _rows(jacobian, u.shape[:-1], 2)
+
+    def _krylov(
+        self, solver: Krylov, u: torch.Tensor, values: list[torch.Tensor], points: torch.Tensor | None
+    ) -> tuple[torch.Tensor, KrylovLinearization]:
+        n, batch = u.shape[-1], u.shape[:-1]
+        numbers = torch.arange(self.count) if points is None else points
+        kept = self._preconditioning = self._preconditioning or Preconditioning(solver)
+        matrix = None
+        if kept.is_due():
+            r, jacobian = self.residual.with_jacobian(u, values)
+            matrix = _rows(jacobian, batch, 2)
+            kept.build(numbers, matrix, [entry.size for entry in self.residual.layout.entries])
+        else:
+            r = self.residual(u, values)
+        system = KrylovLinearization(self.residual, numbers, u.reshape(-1, n), values, batch, kept, matrix)
+        return r.reshape(-1, n), system
 
     def evaluate(self, u: torch.Tensor, points: torch.Tensor | None) -> torch.Tensor:
         u, values = self._arguments(u, points)
@@ -70,6 +113,7 @@ class Rows:
     def begin(self, points: torch.Tensor, begin: float, end: float) -> None:
         self._span = (begin, end)
         self._gathered = None
+        self._preconditioning = None
 
     def commit(self, points: torch.Tensor, u: torch.Tensor) -> None:
         if self._u is None:
@@ -90,6 +134,12 @@ class Rows:
                 part_values(self.residual, self.walk, self.values, self.batch, here, self._span, u_old),
             )
         return u, self._gathered[1]
+
+
+def _rows(x: torch.Tensor, batch: torch.Size, ndim: int) -> torch.Tensor:
+    """Values per point, of `ndim` axes behind the batch, with one axis of points."""
+    point = x.shape[x.ndim - ndim :]
+    return x.expand(*batch, *point).reshape(math.prod(batch), *point)
 
 
 def part_values(
@@ -138,25 +188,31 @@ def solve(
     n = guess.shape[-1]
     rows = Rows(residual, values, batch, walk)
     start = guess.expand(*batch, n).reshape(-1, n)
+    spoilt = spoilt_points(residual, start, values, batch)
+    if spoilt is not None:
+        rows.spoil(spoilt)
     u, outcome = newton(start, rows.linearize, rows.evaluate, settings, walk.level, rows.begin, rows.commit)
     if len(outcome["failed"]):
-        raise convergence_error(outcome, label)
+        raise convergence_error(outcome, label, Causes(residual, start, values, batch))
     if rows.count and not bool(outcome["iterations"].any()):
         return Solution(guess, batch, [])
     walked = walk.level > 0 and bool((outcome["substeps"] > 1).any())
     return Solution(u.reshape(*batch, n), batch, rows.parts if walked else [])
 
 
-def convergence_error(outcome: dict[str, torch.Tensor], label: str) -> ConvergenceError:
+def convergence_error(outcome: dict[str, torch.Tensor], label: str, causes: Causes) -> ConvergenceError:
     points = [
         FailedPoint(
             index=point,
             iterations=int(outcome["iterations"][point]),
             residual=float(outcome["final_norm"][point]),
-            reason=STATUS[int(outcome["status"][point])],
+            reason=REASONS[int(outcome["status"][point]) - 1],
         )
         for point in outcome["failed"].tolist()
     ]
+    for point in points[:3]:  # that many are shown
+        if point.reason == REASONS[1]:
+            point.cause = causes.of(point.index, point.iterations)
     text = describe(points, len(outcome["status"]))
     return ConvergenceError(f"{label}: {text}" if label else text, points)
 

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Access to a parsed input file: blocks and fields that know where they stand.
 
-The text is parsed by `nmhit`; this module adds what it leaves open: line numbers that count from the first
-line of the file whatever is put before it, overrides that reach a block in any of several repeated
-sections, and errors with a place.
+The text is put together by `text` and parsed by `nmhit`; this module adds what they leave open: overrides that reach a
+block in any of several repeated sections, blocks that are defined twice, and errors with a place.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import nmhit
 
 from ..errors import BadValue, InputSyntaxError, MissingOption, Where
+from . import references
+from .registry import REGISTRIES
+from .text import Entry, compose, read
 
-_OVERRIDE = re.compile(r"\s*:\s*(override\s*)?=")
+SETTINGS = "Settings"
 
 
 class Field:
@@ -30,6 +31,7 @@ class Field:
         self.where = document.where(node, block, self.name)
 
     def _read(self, accessor: str, kind: str) -> Any:
+        references.check(self.node, self.where)
         try:
             return getattr(self.node, accessor)()
         except nmhit.Error as error:
@@ -73,9 +75,8 @@ class Block:
         self.where = document.where(node, path)
 
     def fields(self) -> dict[str, Field]:
-        nodes = {node.path(): node for node in self.node.children(nmhit.NodeType.Field)}
-        nodes.update(self.document.overrides.get(self.path, {}))
-        return {name: Field(self.document, node, self.path) for name, node in nodes.items()}
+        nodes = self.node.children(nmhit.NodeType.Field)
+        return {node.path(): Field(self.document, node, self.path) for node in nodes}
 
     def field(self, name: str) -> Field | None:
         return self.fields().get(name)
@@ -87,7 +88,7 @@ class Block:
         return found
 
     def blocks(self) -> dict[str, Block]:
-        """Nested blocks by name; the first one of a name counts."""
+        """Nested blocks by name."""
         found: dict[str, Block] = {}
         for node in self.node.children(nmhit.NodeType.Section):
             found.setdefault(node.path(), Block(self.document, node, f"{self.path}/{node.path()}"))
@@ -100,73 +101,72 @@ class Block:
 class Document:
     """A parsed input file, `pre` snippets before and `post` snippets after it, as one document."""
 
-    def __init__(self, text: str, name: str, pre: Sequence[str], post: Sequence[str], parse: Callable) -> None:
+    def __init__(self, text: str, name: str, pre: Sequence[str], post: Sequence[str]) -> None:
         self.name = name
-        self._pre_lines = sum(snippet.count("\n") + 1 for snippet in pre)
-        self._file_lines = text.count("\n") + 1
-        self._lines = "\n".join([*pre, text, *post]).split("\n")
+        self.text = compose(text, name, Path(name).parent, pre, post)
+        self._entries = {(e.line, e.path): e for e in self.text.entries}
         try:
-            self.root: nmhit.Root = parse(list(pre), list(post))
+            self.root: nmhit.Root = nmhit.parse_text(str(self.text))
         except nmhit.Error as error:
             raise self._syntax_error(error) from None
+        except UnicodeDecodeError:  # the parser's message holds one byte of a character
+            raise self._unexpected_character() from None
         self._apply_overrides()
 
     @classmethod
     def from_file(cls, path: str | os.PathLike, pre: Sequence[str] = (), post: Sequence[str] = ()) -> Document:
         """Parse the file at `path`. Raises FileNotFoundError, or InputSyntaxError for text that is not
         HIT."""
-        path = Path(path)
-        if not path.is_file():
-            what = "is a folder, not an input file" if path.is_dir() else "no such input file"
-            raise FileNotFoundError(f"{path}: {what}")
-        text = path.read_text(encoding="utf-8", errors="replace")
-        return cls(text, str(path), pre, post, lambda a, b: nmhit.parse_file(path, a, b))
+        return cls(read(Path(path)), str(Path(path)), pre, post)
 
     @classmethod
     def from_text(
         cls, text: str, name: str = "<string>", pre: Sequence[str] = (), post: Sequence[str] = ()
     ) -> Document:
         """Parse `text`; `name` stands for the file in messages."""
-        return cls(text, name, pre, post, lambda a, b: nmhit.parse_text(text, a, b))
+        return cls(text, name, pre, post)
 
     # -- places ----------------------------------------------------------------------------------------------
 
     def where(self, node: nmhit.Node, block: str = "", option: str = "") -> Where:
-        return self._where(str(node.filename), node.line(), block, option)
+        return self.text.where(node.line(), block, option)
 
-    def _where(self, filename: str, line: int, block: str = "", option: str = "") -> Where:
-        if filename not in (".", self.name) and filename != str(Path(self.name)):
-            return Where(filename, line, block, option)
-        if line <= self._pre_lines:
-            return Where("pre", line or None, block, option)
-        line -= self._pre_lines
-        if line > self._file_lines:
-            return Where(f"override '{self._lines[line + self._pre_lines - 1].strip()}'", None, block, option)
-        return Where(self.name, line, block, option)
-
-    def _is_own(self, node: nmhit.Node) -> bool:
-        return str(node.filename) in (".", self.name, str(Path(self.name)))
+    def _entry(self, node: nmhit.Node) -> Entry | None:
+        """How a block or field was written; None for a block that stands only in the paths of others."""
+        return self._entries.get((node.line(), node.fullpath()))
 
     def _is_override(self, node: nmhit.Node) -> bool:
-        """Whether the field was written with `:=`, which the parsed tree does not tell."""
-        if not self._is_own(node) or not 0 < node.line() <= len(self._lines):
-            return False
-        text = self._lines[node.line() - 1]
-        return any(_OVERRIDE.match(text, m.end()) for m in re.finditer(re.escape(node.path()), text))
+        entry = self._entry(node)
+        return entry is not None and entry.operator == ":="
 
-    def _comes_after(self, node: nmhit.Node) -> bool:
-        """Whether the field stands in a `post` snippet, or was written with `:=`."""
-        return self._is_override(node) or (self._is_own(node) and node.line() > self._pre_lines + self._file_lines)
+    def _is_header(self, node: nmhit.Node) -> bool:
+        entry = self._entry(node)
+        return entry is not None and entry.operator == "[]"
 
     def _syntax_error(self, error: nmhit.Error) -> InputSyntaxError:
         messages = getattr(error, "messages", None) or []
         if not messages:
             return InputSyntaxError(str(error), Where(self.name))
-        first = messages[0]
-        texts = dict.fromkeys(m.message for m in messages)
-        return InputSyntaxError("; ".join(texts), self._where(str(first.filename), first.line))
+        line = messages[0].line
+        texts = list(dict.fromkeys(m.message for m in messages))
+        if texts[0].startswith("duplicate field"):
+            here = [e for e in self.text.entries if e.line == line and e.path.endswith(texts[0].split("'")[1])]
+            first = [e for e in self.text.entries if here and e.path == here[0].path and e.line < line]
+            texts[0] += f" (it stands at {self.text.where(first[-1].line)})" if first else ""
+        return InputSyntaxError("; ".join(texts), self.text.where(line))
+
+    def _unexpected_character(self) -> InputSyntaxError:
+        for number, line in enumerate(self.text.lines, 1):
+            odd = next((c for c in line.text.partition("#")[0] if not c.isascii()), None)
+            if odd is not None:
+                return InputSyntaxError(f"unexpected character '{odd}' (U+{ord(odd):04X})", self.text.where(number))
+        return InputSyntaxError("unexpected character", Where(self.name))
 
     # -- sections --------------------------------------------------------------------------------------------
+
+    def section_names(self) -> list[str]:
+        """The names of top-level blocks, each once, in file order."""
+        return list(dict.fromkeys(node.path() for node in self.root.children(nmhit.NodeType.Section)))
 
     def sections(self, name: str) -> Iterator[Block]:
         """Every top-level block called `name`, in file order."""
@@ -175,7 +175,7 @@ class Document:
                 yield Block(self, node, name)
 
     def blocks(self, section: str) -> dict[str, Block]:
-        """The blocks of all sections called `section`; the first one of a name counts."""
+        """The blocks of all sections called `section`. What stands in later parts of a block overrides the first."""
         found: dict[str, Block] = {}
         for part in self.sections(section):
             for name, block in part.blocks().items():
@@ -183,32 +183,51 @@ class Document:
         return found
 
     def _apply_overrides(self) -> None:
-        """Find fields that override a block of an earlier repeated section.
+        """Put fields that override a block of an earlier repeated section into it. Raises InputSyntaxError for a
+        block that is defined twice.
 
         The parser puts `Models/a/v := 1` into the last [Models] section even where an earlier one holds `a`.
         """
-        self.overrides: dict[str, dict[str, nmhit.Field]] = {}
+        self.merged: list[nmhit.Node] = []  # blocks that have given their fields away
         first: dict[tuple[str, str], nmhit.Node] = {}
         for section in self.root.children(nmhit.NodeType.Section):
+            if section.path() not in (*REGISTRIES, SETTINGS):
+                continue
+            if section.path() == SETTINGS and first.setdefault((SETTINGS, ""), section) is not section:
+                raise self._defined_twice(first[SETTINGS, ""], section, SETTINGS)
             for node in section.children(nmhit.NodeType.Section):
                 target = first.setdefault((section.path(), node.path()), node)
                 if target is not node:
                     self._merge(target, node, f"{section.path()}/{node.path()}")
+                self._check_once(node, f"{section.path()}/{node.path()}")
 
     def _merge(self, target: nmhit.Node, source: nmhit.Node, path: str) -> None:
         fields = source.children(nmhit.NodeType.Field)
-        is_definition = any(f.path() == "type" and not self._comes_after(f) for f in fields)
+        if self._is_header(source) and not (fields and all(map(self._is_override, fields))):
+            raise self._defined_twice(target, source, path)
         for field in fields:
-            override = self._is_override(field)
-            if is_definition and not override:
-                continue  # a second definition is shadowed by the first
-            old = next((f for f in target.children(nmhit.NodeType.Field) if f.path() == field.path()), None)
+            # no reference may be held to a node that is removed
+            old = {f.path(): self.where(f) for f in target.children(nmhit.NodeType.Field)}.get(field.path())
             if old is not None:
-                if not override:
-                    text = f"duplicate field '{field.path()}': use ':=' to override"
+                if not self._is_override(field):
+                    text = f"duplicate field '{field.path()}': use ':=' to override (it stands at {old})"
                     raise InputSyntaxError(text, self.where(field, path))
-                old.set_val(field.raw_val())
-            self.overrides.setdefault(path, {})[field.path()] = field
+                target.remove_child(field.path())
+            target.add_child(field.clone())
+        self.merged.append(source)
+
+    def _check_once(self, node: nmhit.Node, path: str) -> None:
+        first: dict[str, nmhit.Node] = {}
+        for nested in node.children(nmhit.NodeType.Section):
+            inner = f"{path}/{nested.path()}"
+            other = first.setdefault(nested.path(), nested)
+            if other is not nested:
+                raise self._defined_twice(other, nested, inner)
+            self._check_once(nested, inner)
+
+    def _defined_twice(self, first: nmhit.Node, second: nmhit.Node, path: str) -> InputSyntaxError:
+        text = f"the block is defined twice; the first stands at {self.where(first)}"
+        return InputSyntaxError(f"{text}. Rename one, or override options with ':='", self.where(second, path))
 
     def __deepcopy__(self, memo: dict) -> Document:
         return self

@@ -24,6 +24,7 @@ from ..errors import (
     nearest,
     suggestion,
 )
+from .checks import check_document
 from .document import Block, Document
 from .registry import REGISTRIES
 from .settings import Settings
@@ -42,6 +43,7 @@ class InputFile:
     """
 
     def __init__(self, document: Document) -> None:
+        check_document(document)
         self.document = document
         self._blocks: dict[str, dict[str, Block]] = {}
         self._objects: dict[tuple[str, str], Any] = {}
@@ -64,14 +66,14 @@ class InputFile:
         if not path.exists():
             for block in self.blocks("Models").values():
                 origin = block.field("input_directory")
-                if origin is not None and (Path(origin.text()) / name).exists():
-                    return Path(origin.text()) / name
+                if origin is not None and (_folder(origin.text()) / name).exists():
+                    return _folder(origin.text()) / name
         return path
 
     # -- blocks ----------------------------------------------------------------------------------------------
 
     def blocks(self, section: str) -> dict[str, Block]:
-        """The blocks of a section by name, over all its occurrences; the first of a name counts."""
+        """The blocks of a section by name, over all its occurrences."""
         if section not in self._blocks:
             self._blocks[section] = self.document.blocks(section)
         return self._blocks[section]
@@ -124,6 +126,10 @@ class InputFile:
         error = UnknownTensorType if section == "Tensors" else UnknownType
         return REGISTRIES[section].lookup(field.text(), field.where, error)
 
+    def built(self) -> list[str]:
+        """`Section/name` of the objects that have been built so far."""
+        return [f"{section}/{name}" for section, name in self._objects]
+
     def get_model(self, name: str) -> Model:
         return self.get("Models", name)
 
@@ -174,7 +180,7 @@ class InputFile:
                 for field in block.fields().values():
                     try:
                         words = field.text().replace(";", " ").split()
-                    except BadValue:  # a block nobody has asked for may be wrong
+                    except (BadValue, CircularReference):  # a block nobody has asked for may be wrong
                         continue
                     if field.where != besides and word in words:
                         return True
@@ -231,3 +237,11 @@ def load_string(
 def load_model(path: str | os.PathLike, name: str, **options: Any) -> Model:
     """The model `name` of an input file; `options` are those of `load_input`."""
     return load_input(path, **options).get_model(name)
+
+
+def _folder(text: str) -> Path:
+    """A folder that is given as a path or as a file URI."""
+    from urllib.parse import unquote_to_bytes
+
+    is_uri = text.startswith("file://")
+    return Path(os.fsdecode(unquote_to_bytes(text.removeprefix("file://")))) if is_uri else Path(text)

@@ -13,7 +13,9 @@ option `from`). On an instance the attribute holds the value.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,7 @@ class _Required:
 
 
 REQUIRED: Any = _Required()
+INT_MAX = 2**31 - 1
 
 
 class Declaration:
@@ -96,14 +99,53 @@ class Declaration:
         return bound
 
 
+@dataclass(frozen=True)
+class Range:
+    """What numbers an option takes. Without bounds an integer has 32 bits, and a float is finite in any case."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+
+    def holds(self, number: float) -> bool:
+        return (
+            math.isfinite(number)
+            and (self.at_least is None or number >= self.at_least)
+            and (self.above is None or number > self.above)
+            and (number <= self.at_most if self.at_most is not None else isinstance(number, float) or number <= INT_MAX)
+            and (isinstance(number, float) or number >= -INT_MAX - 1)
+        )
+
+    def words(self, number: float) -> str:
+        bounds = [
+            f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
+            for word, bound in (("at least", self.at_least), ("more than", self.above), ("at most", self.at_most))
+            if bound is not None
+        ]
+        if not isinstance(number, float) and self.at_most is None:
+            bounds.append(f"at most {INT_MAX}")
+        kind = "a finite number" if isinstance(number, float) else "an integer"
+        return f"expected {kind}{', ' if bounds else ''}{' and '.join(bounds)}"
+
+
 class OptionDeclaration(Declaration):
     """A plain value: bool, int, float, str, Path (relative to the input file's folder), or a list of
     these."""
 
-    def __init__(self, kind: Any, default: Any = REQUIRED, *, choices: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: Any,
+        default: Any = REQUIRED,
+        *,
+        choices: Sequence[str] | None = None,
+        unique: bool = False,
+        range: Range = Range(),
+    ) -> None:
         self.kind = kind
         self.default = default
         self.choices = tuple(choices) if choices else None
+        self.unique = unique
+        self.range = range
 
     def kind_name(self) -> str:
         name = self.kind.__name__ if isinstance(self.kind, type) and not _is_list(self.kind) else str(self.kind)
@@ -115,11 +157,14 @@ class OptionDeclaration(Declaration):
         return self.check(field.read(self.kind), field.where)
 
     def check(self, value: Any, where: Where) -> Any:
-        if self.choices:
-            for word in _words(value):
-                if word not in self.choices:
-                    hint = suggestion(word, self.choices)
-                    raise InvalidOption(f"'{word}' is not one of {listing(self.choices)}{hint}", where)
+        for item in _items(value):
+            if self.choices and item not in self.choices:
+                hint = suggestion(item, self.choices)
+                raise InvalidOption(f"'{item}' is not one of {listing(self.choices)}{hint}", where)
+            if isinstance(item, int | float) and not isinstance(item, bool) and not self.range.holds(item):
+                raise InvalidOption(f"{item} is out of range; {self.range.words(item)}", where)
+        if self.unique:
+            check_unique(value, where)
         return value
 
 
@@ -153,19 +198,33 @@ class OptionFamilyDeclaration(Declaration):
 
 
 class ReferenceDeclaration(Declaration):
-    """The name of a block of another (or the same) section; the value is the object built from that block."""
+    """The name of a block of another (or the same) section; the value is the object built from that block. A default
+    may be a block's name too."""
 
     role = "reference"
 
-    def __init__(self, section: str, default: Any = REQUIRED, *, many: bool = False) -> None:
-        self.section, self.default, self.many = section, default, many
+    def __init__(self, section: str, default: Any = REQUIRED, *, many: bool = False, unique: bool = False) -> None:
+        self.section, self.default, self.many, self.unique = section, default, many, unique
 
     def kind_name(self) -> str:
         return f"{'names' if self.many else 'name'} in [{self.section}]"
 
+    def read(self, block: Block, source: InputFile) -> Any:
+        if isinstance(self.default, str) and block.field(self.option) is None:
+            return source.get(self.section, self.default, block.where)
+        return super().read(block, source)
+
+    def take(self, values: dict[str, Any]) -> Any:
+        if isinstance(self.default, str) and self.attribute not in values and self.option not in values:
+            raise MissingOption(self.missing())  # there is no file to find the block in
+        return super().take(values)
+
     def parse(self, field: Field, source: InputFile) -> Any:
         if self.many:
-            return [source.get(self.section, name, field.where) for name in field.tokens()]
+            names = field.tokens()
+            if self.unique:
+                check_unique(names, field.where)
+            return [source.get(self.section, name, field.where) for name in names]
         return source.get(self.section, field.text(), field.where)
 
 
@@ -189,10 +248,19 @@ class TensorDeclaration(Declaration):
 # Functions, so that a type checker takes `abs_tol: float = Option(float, 1e-10)`.
 
 
-def Option(kind: Any, default: Any = REQUIRED, *, choices: Sequence[str] | None = None) -> Any:
+def Option(
+    kind: Any,
+    default: Any = REQUIRED,
+    *,
+    choices: Sequence[str] | None = None,
+    unique: bool = False,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+) -> Any:
     """Declare a plain option. `kind`: bool, int, float, str, pathlib.Path, list[...] or list[list[...]] of
-    these."""
-    return OptionDeclaration(kind, default, choices=choices)
+    these. Numbers are finite and, each of them, within the bounds given; `unique`: no item of a list comes twice."""
+    return OptionDeclaration(kind, default, choices=choices, unique=unique, range=Range(at_least, above, at_most))
 
 
 def OptionFamily(pattern: str, kind: Any, words: Iterable[str], default: Any = REQUIRED) -> Any:
@@ -200,10 +268,10 @@ def OptionFamily(pattern: str, kind: Any, words: Iterable[str], default: Any = R
     return OptionFamilyDeclaration(pattern, kind, words, default)
 
 
-def Reference(section: str, default: Any = REQUIRED, *, many: bool = False) -> Any:
-    """Declare a reference to a block of `section` (a list of them with `many`); the attribute holds the
-    object."""
-    return ReferenceDeclaration(section, default, many=many)
+def Reference(section: str, default: Any = REQUIRED, *, many: bool = False, unique: bool = False) -> Any:
+    """Declare a reference to a block of `section` (a list with `many`, none twice with `unique`), `default` being
+    None or a block's name; the attribute holds the object."""
+    return ReferenceDeclaration(section, default, many=many, unique=unique)
 
 
 def TensorOption(T: type, default: Any = REQUIRED, *, many: bool = False) -> Any:
@@ -273,7 +341,14 @@ def _is_list(kind: Any) -> bool:
     return hasattr(kind, "__origin__")
 
 
-def _words(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [word for item in value for word in _words(item)]
+def check_unique(names: Sequence[str], where: Where) -> None:
+    """Raises InvalidOption for the first name that is listed twice."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InvalidOption(f"'{name}' is listed twice", where)
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return [item for part in value for item in _items(part)]
+    return [value]

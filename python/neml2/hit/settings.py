@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 
-from ..errors import InvalidOption, SuspiciousReference, Where, nearest
+from ..errors import InvalidOption, Where
 from .document import Block
 
 KNOWN = ("example_batch_shape", "dynamic_batch")
@@ -47,11 +46,6 @@ class Settings:
 
     def _read(self, block: Block) -> None:
         fields = block.fields()
-        for name, field in fields.items():
-            near = nearest(name, KNOWN)
-            if name not in KNOWN and near:
-                text = f"{field.where}: unknown setting, which is ignored; did you mean '{near}'?"
-                warnings.warn(SuspiciousReference(text), stacklevel=2)
         nested = block.blocks().get("example_batch_shape")
         uniform = fields.get("example_batch_shape")
         if nested is not None and uniform is not None:

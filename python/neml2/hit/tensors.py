@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import InputError, InvalidOption, MissingOption, TensorError, Where, listing, suggestion
 from .document import Block
+from .options import REQUIRED
 from .registry import register
 
 if TYPE_CHECKING:
@@ -27,11 +28,16 @@ def as_number(token: str) -> float | None:
 
 
 def as_typed(value: Any, cls: Any, name: str, where: Where | None) -> Any:
-    """`value` as a `cls`: itself, or a raw torch tensor wrapped. Raises TensorError for anything else."""
+    """`value` as a `cls`: itself, or a raw torch tensor wrapped. A Tensor takes any typed value too. Raises TensorError
+    for anything else."""
     import torch
+
+    from ..types import Tensor, TensorWrapper
 
     if isinstance(value, cls):
         return value
+    if cls is Tensor and isinstance(value, TensorWrapper):
+        return Tensor(value)
     if isinstance(value, torch.Tensor):
         base = cls.BASE_SHAPE
         if len(base) > value.ndim or tuple(value.shape[value.ndim - len(base) :]) != tuple(base):
@@ -43,15 +49,30 @@ def as_typed(value: Any, cls: Any, name: str, where: Where | None) -> Any:
     raise TensorError(text, where)
 
 
+class _TensorType:
+    """What a type of [Tensors] tells of its options: (name, kind, default)."""
+
+    SECTION = "Tensors"
+    ROWS: tuple[tuple[str, str, Any], ...]
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        return [name for name, _, _ in cls.ROWS]
+
+    @classmethod
+    def describe_options(cls) -> list[dict[str, Any]]:
+        return [{"name": n, "role": "option", "kind": kind, "default": default} for n, kind, default in cls.ROWS]
+
+
 @register("Python")
-class PythonTensor:
+class PythonTensor(_TensorType):
     """`expr`: one Python expression, or statements that leave their value in the variable `result`.
 
     Names mean, in this order: `torch`, `math`, `np` and what neml2.types exports; other [Tensors] blocks;
     builtins.
     """
 
-    SECTION = "Tensors"
+    ROWS = (("expr", "str", REQUIRED),)
 
     @classmethod
     def from_block(cls, block: Block, source: InputFile) -> Any:
@@ -121,7 +142,7 @@ class _Scope(dict):
         raise KeyError(name)  # Python makes a NameError of it
 
 
-class _CSVTensor:
+class _CSVTensor(_TensorType):
     """`csv_file`: comma-separated, one header row. Either `variable`, the prefix of the columns, or
     `column_names`.
 
@@ -129,7 +150,7 @@ class _CSVTensor:
     columns.
     """
 
-    SECTION = "Tensors"
+    ROWS = (("csv_file", "Path", REQUIRED), ("variable", "str", ""), ("column_names", "list[str]", ()))
     TYPE: str
     SUFFIXES: tuple[str, ...]
 
@@ -193,23 +214,43 @@ def _read_csv(path: Path, where: Where) -> tuple[list[str], list[list[float]]]:
 
 @register("CSVScalar")
 class CSVScalar(_CSVTensor):
+    """A Scalar for each row of a CSV file with one header row.
+
+    Columns: the column called `variable`, or that in `column_names`.
+    """
+
     TYPE = "Scalar"
     SUFFIXES = ("",)
 
 
 @register("CSVVec")
 class CSVVec(_CSVTensor):
+    """A Vec for each row of a CSV file with one header row.
+
+    Columns: three columns, `variable` with _x, _y, _z.
+    """
+
     TYPE = "Vec"
     SUFFIXES = ("_x", "_y", "_z")
 
 
 @register("CSVSR2")
 class CSVSR2(_CSVTensor):
+    """A SR2 for each row of a CSV file with one header row.
+
+    Columns: six columns, `variable` with _xx, _yy, _zz, _yz, _xz, _xy, as they are: no factor for shear.
+    """
+
     TYPE = "SR2"
     SUFFIXES = ("_xx", "_yy", "_zz", "_yz", "_xz", "_xy")
 
 
 @register("CSVWR2")
 class CSVWR2(_CSVTensor):
+    """A WR2 for each row of a CSV file with one header row.
+
+    Columns: three columns, `variable` with _zy, _xz, _yx.
+    """
+
     TYPE = "WR2"
     SUFFIXES = ("_zy", "_xz", "_yx")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from ..errors import MissingInput, listing, suggestion
+from ..errors import MissingInput, listing, place_of, suggestion
 from ..hit.object import Configured
 from ..hit.options import read_values, take_values
 from ..types import TensorWrapper
@@ -78,7 +78,9 @@ class Model(torch.nn.Module, Configured):
     def _set_variables(self, values: dict[str, Any]) -> None:
         inputs: list[Variable] = []
         outputs: list[Variable] = []
-        names: dict[str, str] = {}
+        # what patterns of derived names may use: words given as options, and the names of variables
+        words = {name for name, d in self.DECLARATIONS.items() if not isinstance(d, VariableDeclaration)}
+        names: dict[str, str] = {name: values[name] for name in words if isinstance(values[name], str)}
         declarations = [d for d in self.DECLARATIONS.values() if isinstance(d, VariableDeclaration)]
         resolved: dict[str, Variable] = {}
         for declaration in sorted(declarations, key=lambda d: d.derived is not None):
@@ -151,10 +153,25 @@ class Model(torch.nn.Module, Configured):
                 arguments += declaration.arguments([self._parameter(slot, state) for slot in slots])
         except KeyError as error:
             raise MissingInput(f"{self!r} needs the input {error}; given are: {listing(state)}") from None
-        values = self.forward(*arguments)
-        if not isinstance(values, tuple):
-            values = (values,)
-        return dict(zip(self.output_spec, values, strict=True))
+        return self._results(self.forward(*arguments))
+
+    def _results(self, found: Any) -> dict[str, TensorWrapper]:
+        """What `forward` returned, by the names of the outputs. Raises TypeError where it is something else."""
+        values = found if isinstance(found, tuple) else (found,)
+        expected = self.output_spec
+        if len(values) == len(expected) and all(map(isinstance, values, expected.values())):
+            return dict(zip(expected, values, strict=True))
+        returned = ", ".join("None" if v is None else type(v).__name__ for v in values)
+        wanted = ", ".join(f"{name}: {type_.__name__}" for name, type_ in expected.items())
+        hint = ""
+        if any(isinstance(v, torch.Tensor) for v in values):
+            hint = f"; wrap a tensor in its type: {next(iter(expected.values())).__name__}(x)"
+        elif isinstance(found, list):
+            hint = "; return a tuple"
+        elif found is None:
+            hint = "; is there a return?"
+        place = place_of(type(self).forward)
+        raise TypeError(f"{place}forward of {self!r} returned ({returned}), expected ({wanted}){hint}")
 
     def _parameter(self, slot: Stored | Promoted, state: Mapping[str, TensorWrapper]) -> Any:
         if isinstance(slot, Promoted):
@@ -226,6 +243,14 @@ class Model(torch.nn.Module, Configured):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "source": None, "block": None}
+
+    def named_modules(self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator:
+        """Every model once, by the first path to it, whatever `remove_duplicate` says.
+
+        A model that several others share has one set of parameters. torch.func.functional_call would take each path for
+        a set of its own that is tied to the others, and put back the last of them as it had found it: replaced.
+        """
+        return super().named_modules(memo, prefix, True)
 
     def add_child(self, model: torch.nn.Module, name: str, fallback: str) -> None:
         """Register a child under its block's name, which then stands in the qualified names of its

@@ -29,8 +29,8 @@ class ComposedModel(Model):
         children_in_order: the children in the order they run.
     """
 
-    models = Reference("Models", many=True)
-    additional_outputs = Option(list[str], default=())
+    models = Reference("Models", many=True, unique=True)
+    additional_outputs = Option(list[str], default=(), unique=True)
 
     def _configure(self, name: str, values: dict[str, Any], source: Any, block: Any) -> None:
         listed = values.pop("models")

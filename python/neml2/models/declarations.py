@@ -81,7 +81,7 @@ class Token:
 @dataclass(frozen=True)
 class ParameterEntry:
     """One parameter of a model: registered name, type, value as given, whether it may be an input instead,
-    and how many of its last batch axes are table axes."""
+    how many of its last batch axes are table axes, and whether it may have no axes in place of them."""
 
     name: str
     type: type
@@ -89,6 +89,7 @@ class ParameterEntry:
     promotable: bool
     option: str
     table_axes: int = 0
+    uniform: bool = False
 
 
 class VariableDeclaration(Declaration):
@@ -192,9 +193,17 @@ class ParameterDeclaration(Declaration):
 
     role = "parameter"
 
-    def __init__(self, type_: type, default: Any, name: str | None, promotable: bool, table_axes: int = 0) -> None:
+    def __init__(
+        self,
+        type_: type,
+        default: Any,
+        name: str | None,
+        promotable: bool,
+        table_axes: int = 0,
+        uniform: bool = False,
+    ) -> None:
         self.type, self.default, self.name, self.promotable = type_, default, name, promotable
-        self.table_axes = table_axes
+        self.table_axes, self.uniform = table_axes, uniform
 
     def kind_name(self) -> str:
         return self.type.__name__
@@ -212,8 +221,8 @@ class ParameterDeclaration(Declaration):
 
     def entries(self, model: Any, value: Any) -> list[ParameterEntry]:
         """The parameters this declaration stands for in `model`, given what was read."""
-        entry = ParameterEntry(self.registered, self.type, value, self.promotable, self.option, self.table_axes)
-        return [entry]
+        axes = (self.table_axes, self.uniform)
+        return [ParameterEntry(self.registered, self.type, value, self.promotable, self.option, *axes)]
 
     def arguments(self, values: list[Any]) -> list[Any]:
         """What `forward` receives for the values of these entries."""
@@ -250,8 +259,8 @@ def Input(
     """Declare an input variable, called `default` or like the attribute unless the option names another.
 
     `optional`: left out unless the option names it; `forward` receives None. `derived`: pattern of a name
-    that follows other variables', e.g. `"{variable}~1"`; it has no option of its own but the one `override`
-    names.
+    that follows other variables' or words given as options, e.g. `"{variable}~1"`; it has no option of its own but the
+    one `override` names.
     """
     return InputDeclaration(type_, default, optional, derived, override)
 
@@ -274,11 +283,13 @@ def Parameter(
     name: str | None = None,
     promotable: bool = False,
     table_axes: int = 0,
+    uniform: bool = False,
 ) -> Any:
     """Declare a parameter, registered as `name` or like the attribute. `promotable`: may be an input
     variable instead, namely the output of another model, or any variable. `table_axes`: so many of its last
-    batch axes belong to each single point; they count as sub-batch axes whatever the value's own tag."""
-    return ParameterDeclaration(type_, default, name, promotable, table_axes)
+    batch axes belong to each single point; they count as sub-batch axes whatever the value's own tag. `uniform`: one
+    value without axes may stand for a whole table."""
+    return ParameterDeclaration(type_, default, name, promotable, table_axes, uniform)
 
 
 def Parameters(type_: type, default: Any = REQUIRED, *, name: str | None = None, promotable: bool = False) -> Any:

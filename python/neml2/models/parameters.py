@@ -41,11 +41,15 @@ class Promoted:
 def resolve(entry: ParameterEntry, source: InputFile | None, where: Where) -> TensorWrapper | Promoted:
     """The value of a parameter, or the input it becomes. Raises InvalidOption (a ValueError)."""
     value = _found(entry, source, where)
+    if isinstance(entry.value, Token) and isinstance(value, TensorWrapper) and value.data.isnan().any():
+        raise InvalidOption(f"'{entry.value.text}' holds NaN, expected numbers", entry.value.where)
     return _tabulated(value, entry, where) if isinstance(value, TensorWrapper) else value
 
 
 def _tabulated(value: TensorWrapper, entry: ParameterEntry, where: Where) -> TensorWrapper:
     """`value` with its table axes tagged as sub-batch, since they belong to one point."""
+    if entry.uniform and value.batch_ndim == 0:
+        return value
     if value.batch_ndim < entry.table_axes:
         axes = f"{entry.table_axes} {'axes' if entry.table_axes > 1 else 'axis'}"
         raise InvalidOption(

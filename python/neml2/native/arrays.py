@@ -61,7 +61,8 @@ def _raw(value: Any) -> Any:
 
 def as_array(function: str, name: str, value: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """`value` as an array (*batch, *shape). Numbers, lists and integer arrays are converted; arrays of another floating
-    type are refused, as are tensors on another device or with a gradient to track. Raises ValueError or TypeError."""
+    type are refused, as are tensors on another device, without memory, or with a gradient to track. Raises ValueError
+    or TypeError."""
     if type(value) is np.ndarray and value.dtype == dtype and value.shape[value.ndim - len(shape) :] == shape:
         return value
     array = _from_torch(function, name, _raw(value)) if is_torch(value) else value
@@ -89,7 +90,22 @@ def _from_torch(function: str, name: str, tensor: Any) -> Array:
                 f"{name}.detach(), or a call under torch.no_grad()"
             )
         tensor = tensor.detach()
-    return tensor.numpy()
+    if _is_dual(tensor):
+        raise TypeError(f"{function}: '{name}' is a dual tensor; native code does not carry tangents along")
+    try:
+        array = tensor.resolve_neg().numpy()
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"{function}: '{name}' is no plain tensor: {str(error).splitlines()[0]}") from None
+    last = tensor.storage_offset() + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    if tensor.numel() and tensor.untyped_storage().nbytes() < (last + 1) * tensor.element_size():
+        raise ValueError(f"{function}: '{name}' has no memory behind it: its storage was freed or made smaller")
+    return array
+
+
+def _is_dual(tensor: Any) -> bool:
+    from torch.autograd import forward_ad
+
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None
 
 
 def check_batch(function: str, arrays: Mapping[str, Array], shapes: Mapping[str, Shape]) -> None:

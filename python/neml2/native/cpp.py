@@ -13,7 +13,8 @@ from neml2.compiler.native.printer import Dialect, Printer
 from neml2.compiler.native.program import Argument, Assign, Linear, Program, Solve
 from neml2.native.build import identifier
 
-_CALLS = ("sqrt", "exp", "log", "abs", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor")
+_CALLS = ("sqrt", "exp", "log", "abs", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor",
+          "erf")  # fmt: skip
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "eq": "==", "and": "&&", "or": "||"}
 LOCAL = "x_"
 """What local names begin with; no argument's does."""
@@ -55,7 +56,9 @@ def plain(scalar: str) -> Dialect:
             "recip": f"{one} / {{0}}",
             "not": "!{0}",
             "where": "{0} ? {1} : {2}",
+            "hold": "{0}",
             "pow": "std::pow({0}, {1})",
+            "atan2": "std::atan2({0}, {1})",
             "sign": "sign({0})",
             **{op: f"{{0}} {sign} {{1}}" for op, sign in _INFIX.items()},
             **{op: f"std::{op}({{0}})" for op in _CALLS},

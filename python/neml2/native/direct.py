@@ -15,6 +15,7 @@ from neml2.compiler.native.host import Library, Report
 from neml2.native.arrays import Array
 
 _TRUSTED = 1  # NEML2_NATIVE_TRUSTED: results are fresh arrays, which overlap nothing
+_USUAL = 0x0001 | 0x0100  # NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_ALIGNED
 
 
 class Direct:
@@ -32,13 +33,15 @@ class Direct:
         batch: tuple[int, ...] = ()
         given = [(values[name], axes, size) for name, axes, size in self._inputs]
         for value, axes, _ in given:
-            if not value.flags.c_contiguous or value.ndim - axes > 1:
+            if value.flags.num & _USUAL != _USUAL or value.ndim - axes > 1:
                 return None
             if value.ndim > axes:
                 if batch and batch[0] != value.shape[0]:
                     return None
                 batch = value.shape[:1]
         points = batch[0] if batch else 1
+        if not points:  # NumPy calls what has no elements aligned, wherever it lies
+            return None
         call, inputs, outputs = self._tables()
         call.points = call.end = points
         for entry, (value, axes, size) in zip(inputs, given, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 
 from neml2.compiler.native.host import Library, Report
 from neml2.compiler.native.program import Argument, Assign, Program, assemble
-from neml2.errors import suggestion
+from neml2.errors import place_of, suggestion
 from neml2.native import arrays
 from neml2.native.arrays import Array, Shape
 
@@ -28,7 +28,7 @@ class NumericalFunction:
     """A torch function of one material point, as native code.
 
     fn: takes tensors of the shapes of `inputs`, in that order, and returns a tensor, a sequence of them in the order of
-        `outputs`, or a mapping by their names. It is traced once, without batch axes: no branches on values.
+        `outputs`, or a mapping by their names. It is traced, without batch axes: no branches on values.
     inputs: name -> shape of one point: a tuple, a size, or a type of neml2.types (`fn` then gets such a value).
     outputs: names of the results; their shapes are found by tracing.
     name: what messages and generated code call it; default: the name of `fn`.
@@ -133,15 +133,19 @@ class NumericalFunction:
 
         values = [self._types[n](d) if n in self._types else d for n, d in zip(self.inputs, data, strict=True)]
         found = self.fn(*values)
+        place = place_of(self.fn)
         if isinstance(found, Mapping):
             if set(found) != set(self.output_names):
-                raise ValueError(f"{self.name} returned {', '.join(found)}; expected {', '.join(self.output_names)}")
+                expected = ", ".join(self.output_names)
+                raise ValueError(f"{place}{self.name} returned {', '.join(map(str, found))}; expected {expected}")
             found = [found[n] for n in self.output_names]
         several = found if isinstance(found, (tuple, list)) else [found]
         raw = [v.data if hasattr(v, "sub_batch_ndim") else v for v in several]
         if len(raw) != len(self.output_names) or not all(isinstance(v, torch.Tensor) for v in raw):
-            returned = ", ".join(type(v).__name__ for v in several)
-            raise TypeError(f"{self.name} returned ({returned}); expected tensors: {', '.join(self.output_names)}")
+            returned = ", ".join("None" if v is None else type(v).__name__ for v in several)
+            raise TypeError(
+                f"{place}{self.name} returned ({returned}); expected tensors: {', '.join(self.output_names)}"
+            )
         return raw
 
     # ---- derived functions -------------------------------------------------------------------------------------------
@@ -224,10 +228,11 @@ def _choose(function: str, name: str | None, names: Sequence[str], kind: str) ->
 
 
 def _not_converged(name: str, report: Report) -> Exception:
-    from neml2.solvers.convergence import STATUS, ConvergenceError, FailedPoint, describe
+    from neml2.failures import REASONS, FailedPoint
+    from neml2.solvers.convergence import ConvergenceError, describe
 
     points = [
-        FailedPoint(int(p), int(report.iterations[p]), float(report.residual[p]), STATUS[report.status[p]])
+        FailedPoint(int(p), int(report.iterations[p]), float(report.residual[p]), REASONS[report.status[p] - 1])
         for p in np.flatnonzero(report.status)
     ]
     return ConvergenceError(f"{name}: {describe(points, len(report.status))}", points)

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-STATUS = ("converged", "all iterations used", "residual not finite", "singular Jacobian")
+from ..failures import FailedPoint
 
 
 def _base() -> type[Exception]:
@@ -15,34 +14,6 @@ def _base() -> type[Exception]:
     except ImportError:  # without the compiled runtime
         return RuntimeError
     return Base
-
-
-class _Point(NamedTuple):
-    index: int
-    iterations: int
-    residual: float
-
-
-class FailedPoint(_Point):
-    """One material point that did not converge; as the tuple (index, iterations, residual).
-
-    index: position in the flattened (row-major) batch of the call. residual: norm at the last iterate. reason: why
-    the solve ended there, or the empty string.
-    """
-
-    reason: str
-
-    def __new__(cls, index: int, iterations: int, residual: float, reason: str = "") -> FailedPoint:
-        point = super().__new__(cls, index, iterations, residual)
-        point.reason = reason
-        return point
-
-    def __reduce__(self) -> tuple:
-        return (FailedPoint, (*self, self.reason))
-
-    def __str__(self) -> str:
-        reason = f", {self.reason}" if self.reason else ""
-        return f"point {self.index} after {self.iterations} iterations (|r| = {self.residual:.3g}{reason})"
 
 
 class ConvergenceError(_base()):  # type: ignore[misc]

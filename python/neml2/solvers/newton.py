@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..hit import HitObject, Option, Reference, register
-from .linear import DenseLU
+from .linear import DenseLU, LinearSolver
 
 
 @register("Newton")
@@ -21,6 +20,8 @@ class Newton(HitObject):
     """
 
     SECTION = "Solvers"
+    KIND = "Newton"
+    """Its type to the C++ library."""
 
     linear_solver: Any = Reference("Solvers", default=None)
     abs_tol: float = Option(float, 1e-10)
@@ -31,19 +32,24 @@ class Newton(HitObject):
     def setup(self) -> None:
         if self.linear_solver is None:
             self.linear_solver = DenseLU()
-        if not isinstance(self.linear_solver, DenseLU):
+        if not isinstance(self.linear_solver, LinearSolver):
             kind = type(self.linear_solver).__name__
             raise self.error(f"a {kind} is no linear solver; expected a DenseLU", "linear_solver")
-        for option in ("abs_tol", "rel_tol", "substep_del_tol"):
-            value = getattr(self, option)
-            if not (value >= 0 and math.isfinite(value)):
-                raise self.error(f"{value} is no tolerance; expected a finite number, 0 or more", option)
-        if self.max_its < 1:
-            raise self.error(f"{self.max_its} is no number of iterations; expected 1 or more", "max_its")
+        self._check_values()
+
+    def _check_values(self) -> None:
+        from .._neml2 import solver_option_refusal
+
+        for option, value in self._values().items():
+            if (expected := solver_option_refusal(self.KIND, option, value)) is not None:
+                raise self.error(f"is {value}; expected {expected}", option)
+
+    def _values(self) -> dict[str, Any]:
+        return {option: getattr(self, option) for option in self.option_names() if option != "linear_solver"}
 
     def settings(self) -> dict[str, Any]:
-        """What the orchestrator in the C++ library takes."""
-        return {"abs_tol": self.abs_tol, "rel_tol": self.rel_tol, "max_its": self.max_its}
+        """What the C++ library takes, which knows what each option may be: `type`, and all values by their names."""
+        return {"type": self.KIND, **self._values()}
 
 
 @register("NewtonWithLineSearch")
@@ -55,26 +61,10 @@ class NewtonWithLineSearch(Newton):
     `max_linesearch_iterations - 1` trials is kept, accepted or not. `check_negative_criterion` has no effect.
     """
 
+    KIND = "NewtonWithLineSearch"
+
     linesearch_type: str = Option(str, "BACKTRACKING", choices=("BACKTRACKING", "STRONG_WOLFE"))
     max_linesearch_iterations: int = Option(int, 10)
     linesearch_cutback: float = Option(float, 2.0)
     linesearch_stopping_criteria: float = Option(float, 1e-3)
     check_negative_criterion: int = Option(int, 0)
-
-    def setup(self) -> None:
-        super().setup()
-        if not self.linesearch_cutback > 1:
-            text = f"{self.linesearch_cutback} does not shorten a step; expected more than 1"
-            raise self.error(text, "linesearch_cutback")
-        if not self.linesearch_stopping_criteria >= 0:
-            text = f"{self.linesearch_stopping_criteria} is no criterion; expected 0 or more"
-            raise self.error(text, "linesearch_stopping_criteria")
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            **super().settings(),
-            "linesearch_type": self.linesearch_type,
-            "max_linesearch_iterations": self.max_linesearch_iterations,
-            "linesearch_cutback": self.linesearch_cutback,
-            "linesearch_stopping_criteria": self.linesearch_stopping_criteria,
-        }

@@ -11,6 +11,7 @@ import torch
 from ._align import aligned, lift, pad_base
 from ._wrapper import PrimitiveTensor, TensorWrapper
 from .algebra import cross_data, dot_data, unit
+from .quaternion import Quaternion
 from .r2 import R2
 from .scalar import Scalar
 from .vec import Vec
@@ -72,6 +73,11 @@ class MRP(PrimitiveTensor):
             best = torch.where(better.unsqueeze(-1), torch.stack(candidates[k], -1), best)
             size = torch.where(better, candidates[k][k], size)
         return cls._wrap(_from_quaternion(best.select(-1, 0), best[..., 1:]), r.sub_batch_ndim)
+
+    @classmethod
+    def from_quaternion(cls, q: Quaternion) -> MRP:
+        """Rotation of a quaternion of any length, of norm at most one."""
+        return cls._wrap(_from_quaternion(q.data[..., 0], q.data[..., 1:]), q.sub_batch_ndim)
 
     @classmethod
     def rotation_from_to(cls, a: Vec, b: Vec) -> MRP:

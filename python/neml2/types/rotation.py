@@ -77,6 +77,16 @@ def exp_map(w: WR2) -> MRP:
     return MRP._wrap(w.data * _exp_scale(s)[0].unsqueeze(-1), w.sub_batch_ndim)
 
 
+def nominal_exp_map(w: WR2) -> MRP:
+    """``w tan(m/2) / (2 m cos(m/2))`` with m = w.w: `exp_map` up to third order, the map that input files and their
+    reference results have been made with."""
+    m = dot_data(w.data, w.data)
+    small = m <= torch.finfo(m.dtype).eps ** (1.0 / 3.0)
+    half = torch.where(small, 0.5, 0.5 * m)  # each branch sees an argument of its own range
+    scale = torch.where(small, 0.25 + (5.0 / 96.0) * m * m, torch.tan(half) / (4.0 * half * torch.cos(half)))
+    return MRP._wrap(w.data * scale.unsqueeze(-1), w.sub_batch_ndim)
+
+
 def dexp_map(w: WR2) -> R2:
     """Derivative of `exp_map`, ``f I + g w w^T`` with f = tan(|w|/4)/|w| and g = f'(|w|)/|w|."""
     x = w.data

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "aoti/Sha256.h"
 #include "neml2/aoti/Model.h"
 
 #include <ATen/ATen.h>
@@ -82,13 +83,22 @@ public:
     std::ofstream(path, std::ios::binary) << content;
   }
 
-  /// Replaces the first occurrence of a text in the metadata.
+  /// Replaces the first occurrence of a text in the metadata, which get the hash that belongs to them then.
   void replace(const std::string & from, const std::string & to) const
   {
     auto text = read(metadata());
     const auto at = text.find(from);
     ASSERT_NE(at, std::string::npos) << from;
-    write(metadata(), text.replace(at, from.size(), to));
+    write(metadata(), sealed(text.replace(at, from.size(), to)));
+  }
+
+  /// Text of metadata with the hash that belongs to it.
+  static std::string sealed(std::string text)
+  {
+    constexpr std::size_t digits = 64;
+    const auto at = std::string("{\n \"sha256\": \"").size();
+    text.replace(at, digits, digits, '0');
+    return text.replace(at, digits, sha256(text.data(), text.size()));
   }
 
 private:

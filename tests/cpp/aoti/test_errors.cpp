@@ -173,7 +173,7 @@ TEST(BadPackages, AlteredMetadata)
 TEST(BadPackages, NewerSchema)
 {
   CopiedPackage copy("baked");
-  copy.replace("\"schema\": 1", "\"schema\": 1000");
+  copy.replace("\"schema\": 2", "\"schema\": 1000");
   refuse_package(copy.metadata(), {"schema 1000", "newer", "update neml2"});
 }
 
@@ -227,7 +227,8 @@ TEST(BadPackages, UnknownInstructionSet)
   CopiedPackage copy("baked");
   auto text = CopiedPackage::read(copy.metadata());
   const auto at = text.find("\"isa\": \"") + 8;
-  CopiedPackage::write(copy.metadata(), text.replace(at, text.find('"', at) - at, "avx9000"));
+  text.replace(at, text.find('"', at) - at, "avx9000");
+  CopiedPackage::write(copy.metadata(), CopiedPackage::sealed(text));
   refuse_package(copy.metadata(), {"'avx9000'"});
 }
 
@@ -253,7 +254,8 @@ TEST(BadPackagesDeathTest, InstructionSetThatTheCpuLacks)
   CopiedPackage copy("baked");
   auto text = CopiedPackage::read(copy.metadata());
   const auto at = text.find("\"isa\": \"") + 8;
-  CopiedPackage::write(copy.metadata(), text.replace(at, text.find('"', at) - at, "avx512"));
+  text.replace(at, text.find('"', at) - at, "avx512");
+  CopiedPackage::write(copy.metadata(), CopiedPackage::sealed(text));
   ::setenv("ATEN_CPU_CAPABILITY", "default", 1);
   EXPECT_EXIT(load_and_exit(copy.metadata()), testing::ExitedWithCode(3),
               "avx512 instructions, which this CPU lacks");
@@ -299,6 +301,46 @@ TEST(Stubs, AMovedFolderIsFoundBesideItsStub)
   expect_error<FatalError>(
       [&] { load_model(copy.stub(), "elasticity"); },
       {"'elasticity'", "/gone/elasticity/cpu/elasticity_meta.json", copy.root().string()});
+}
+
+/// Replaces the first occurrence of a text in a file.
+void edit(const std::filesystem::path & path, const std::string & from, const std::string & to)
+{
+  auto text = CopiedPackage::read(path);
+  const auto at = text.find(from);
+  ASSERT_NE(at, std::string::npos) << from;
+  CopiedPackage::write(path, text.replace(at, from.size(), to));
+}
+
+/// What the package that a stub leads to has as the value of E.
+double modulus(const std::filesystem::path & stub)
+{
+  return load_model(stub, "elasticity").named_parameters().at("E").item<double>();
+}
+
+TEST(Stubs, ThePackageBesideAStubComesFirstIfItIsItsOwn)
+{
+  CopiedPackage moved("promoted");
+  moved.replace("200000.0", "70000.0"); // as if it had been made from other numbers
+  EXPECT_EQ(modulus(test::stub("promoted")), 200e3);
+  EXPECT_EQ(modulus(moved.stub()), 70e3) << "the package of the old place";
+
+  // made for another stub, it is a folder that has the same name by chance
+  CopiedPackage strange("promoted");
+  strange.replace("200000.0", "70000.0");
+  strange.replace("\"identity\": \"", "\"identity\": \"0");
+  EXPECT_EQ(modulus(strange.stub()), 200e3);
+
+  // an artifact_path changed by hand is meant
+  CopiedPackage pointed("promoted"), target("promoted");
+  target.replace("200000.0", "1000.0");
+  edit(pointed.stub(), test::package_folder("promoted") / "elasticity", target.root() / "elasticity");
+  EXPECT_EQ(modulus(pointed.stub()), 1000);
+
+  // stubs of earlier versions have no tie
+  CopiedPackage old("promoted");
+  edit(old.stub(), "package =", "# package =");
+  EXPECT_EQ(modulus(old.stub()), 200e3);
 }
 
 TEST(Stubs, NameTheDevicesThereAre)

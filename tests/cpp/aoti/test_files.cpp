@@ -4,6 +4,7 @@
 #include "aoti/Sha256.h"
 #include "neml2/aoti/exceptions.h"
 #include "packages.h"
+#include "zip.h"
 
 namespace neml2::aoti
 {
@@ -11,6 +12,7 @@ namespace
 {
 
 using test::expect_error;
+using test::zip;
 
 // FIPS 180-4 examples, and lengths around the padding's boundaries.
 TEST(Sha256, MatchesThePublishedExamples)
@@ -35,35 +37,17 @@ TEST(NearMatch, SuggestsTheNearestNameOrNone)
   EXPECT_EQ(quoted_list({}), "none");
 }
 
-/// A zip archive with stored members.
-std::string zip(const std::vector<std::pair<std::string, std::string>> & members, char method = 0)
-{
-  const auto number = [](std::size_t value, int bytes)
-  {
-    std::string text;
-    for (int i = 0; i < bytes; i++)
-      text += static_cast<char>(value >> (8 * i));
-    return text;
-  };
-  std::string archive, directory;
-  for (const auto & [name, data] : members)
-  {
-    const auto sizes =
-        number(0, 4) + number(data.size(), 4) + number(data.size(), 4) + number(name.size(), 2);
-    directory += "PK\1\2" + number(20, 2) + number(20, 2) + number(0, 2) + std::string(1, method) +
-                 number(0, 1) + number(0, 4) + sizes + std::string(12, char(0)) + number(archive.size(), 4) +
-                 name;
-    archive += "PK\3\4" + number(20, 2) + number(0, 2) + std::string(1, method) + number(0, 1) +
-               number(0, 4) + sizes + number(0, 2) + name + data;
-  }
-  return archive + directory + "PK\5\6" + number(0, 4) + number(members.size(), 2) +
-         number(members.size(), 2) + number(directory.size(), 4) + number(archive.size(), 4) + number(0, 2);
-}
-
 TEST(Archive, FindsTheOneSharedObject)
 {
   const auto archive = zip({{"m/version", "1"}, {"m/model.so", "code"}, {"m/x.json", "{}"}});
   EXPECT_EQ(find_shared_object(archive, "a.pt2"), "code");
+}
+
+// The published check value of CRC-32, and the empty text.
+TEST(Archive, ChecksumIsThatOfZip)
+{
+  EXPECT_EQ(crc32("123456789"), 0xcbf43926u);
+  EXPECT_EQ(crc32(""), 0u);
 }
 
 TEST(Archive, RefusesWhatIsNoSuchArchive)
@@ -75,11 +59,14 @@ TEST(Archive, RefusesWhatIsNoSuchArchive)
   refuse("", "no zip archive, or truncated");
   refuse("not a zip archive, but long enough to be one", "no zip archive, or truncated");
   refuse(zip({{"m/version", "1"}}), "holds no shared object");
-  refuse(zip({{"m/a.so", "1"}, {"m/b.so", "2"}}), "more than one shared object");
+  refuse(zip({{"m/a.so", "1"}, {"m/b.so", "2"}}), "more than once");
   refuse(zip({{"m/a.so", "1"}}, 8), "compressed");
   const auto whole = zip({{"m/a.so", std::string(100, 'x')}});
   refuse(whole.substr(0, whole.size() - 30), "truncated");
   auto damaged = whole;
+  damaged[50] = 'y';
+  refuse(damaged, "does not have its checksum");
+  damaged = whole;
   damaged[0] = 'X';
   refuse(damaged, "not where its table of contents says");
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -19,6 +20,8 @@ PACKAGES = {
     "promoted": ("elasticity.i", "elasticity", ["-p", "E", "-p", "nu", "-d", "stress:strain", "-d", "stress:E"]),
     "single": ("elasticity.i", "elasticity", ["--dtype", "float32", "-p", "E", "-d", "stress:strain"]),
     "isoharden": ("../../../benchmarks/implicit/isoharden.i", "model", ["-d", ":"]),
+    "native": ("elasticity.i", "elasticity", ["-p", "E", "-d", ":", "--backend", "native"]),
+    "isoharden_native": ("../../../benchmarks/implicit/isoharden.i", "model", ["-d", ":", "--backend", "native"]),
     "combination": ("combination.i", "combination", ["-d", ":"]),
 }
 
@@ -32,10 +35,10 @@ def fingerprint(text: str) -> str:
     return digest.hexdigest()
 
 
-def main() -> int:
-    target = Path(sys.argv[1])
+def main(target: Path, names: Iterable[str] = PACKAGES) -> int:
     sys.path.insert(0, str(SOURCES.parent))
-    for folder, (source, model, options) in PACKAGES.items():
+    for folder in names:
+        source, model, options = PACKAGES[folder]
         stamp = target / folder / "stamp"
         mark = fingerprint((HERE / source).read_text() + repr(options))
         if stamp.exists() and stamp.read_text() == mark:
@@ -51,4 +54,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))

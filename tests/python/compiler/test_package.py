@@ -72,7 +72,7 @@ def test_progress_names_each_graph_in_lines(folder):
 def test_metadata_describes_the_package(compiled):
     stub = compiled(ELASTICITY, "elasticity", "-p", "E", "-d", ":", "-d", "stress:E")
     data = described(stub)
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["versions"]["torch"] == torch.__version__
     assert data["versions"]["neml2"] == neml2.__version__
     assert (data["device"], data["dtype"], data["backend"]) == ("cpu", "float64", "aoti")
@@ -137,6 +137,19 @@ def test_a_killed_compile_leaves_the_old_package(folder):
     process.wait()
     for path, content in before.items():
         assert path.read_bytes() == content
+
+    assert run_tool("compile", "input.i", cwd=folder).returncode == 0
+    assert sorted(p.name for p in (folder / "aoti" / "elasticity").iterdir()) == ["cpu"]
+
+
+def test_an_archive_says_what_its_code_was_made_for(compiled):
+    stub = compiled(ELASTICITY, "elasticity", "-p", "E", "-d", ":", "-d", "stress:E")
+    data = described(stub)
+    start = f"{data['isa']} float64 {data['lanes']} {data['state_size']}"
+    sizes = {"elasticity": 0, "elasticity_jvp": data["segments"][0]["derivative"]["size"]}
+    for name, size in sizes.items():
+        with zipfile.ZipFile(metadata(stub).with_name(f"{name}.pt2")) as archive:
+            assert archive.read(f"{name}/extra/neml2_layout").decode() == f"{start} {size}"
 
 
 def test_the_stub_keeps_all_other_blocks(folder):

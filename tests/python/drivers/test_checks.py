@@ -74,6 +74,17 @@ class TestRegression:
         with pytest.raises(ValueError, match="no result that can be read"):
             regression(reference).run()
 
+    def test_a_reference_without_values(self, reference):
+        for content in ({}, {"note": "nothing"}, [1, 2]):
+            torch.save(content, reference / "reference.pt")
+            with pytest.raises(ValueError, match=r"holds no values|expected values by name"):
+                regression(reference).run()
+
+    def test_tolerances_are_checked(self, reference):
+        for value in ("nan", "-1", "inf"):
+            with pytest.raises(InvalidOption, match="no tolerance"):
+                regression(reference, f"Drivers/regression/rtol={value}")
+
     def test_needs_a_transient_driver(self, reference):
         with pytest.raises(InvalidOption, match="no TransientDriver"):
             regression(reference, "Drivers/regression/driver:='unit'")
@@ -119,6 +130,11 @@ class TestVerification:
             (["Scalar_names:='output.x output.x'"], "2 names, but 1 values"),
             (["Scalar_names:='output.x output.x'", "Scalar_values:='exact exact'"], "twice"),
             (["time_steps='1 1'"], "twice"),
+            (["time_steps='1 21'"], "has no step 21; expected 0 to 20"),
+            (["time_steps='-1'"], "has no step -1"),
+            (["rtol:='nan'"], "nan is no tolerance"),
+            (["atol='-1'"], "is no tolerance"),
+            (["atol='inf'"], "is no tolerance"),
         ],
     )
     def test_bad_options(self, lines, text):
@@ -155,7 +171,8 @@ class TestModelUnitTest:
             source(text, "Drivers/unit/input_Scalar_values:='start 2 3 4'").get_driver("unit")
 
     def test_unknown_options_are_ignored(self):
-        self.unit("whatever='1'").run()
+        text = DECAY.replace("type = ModelUnitTest", "type = ModelUnitTest\n    whatever = 1")
+        load_string(text).get_driver("unit").run()
 
     def test_a_wrong_derivative_is_found(self, monkeypatch):
         unit = self.unit()

@@ -87,20 +87,20 @@ def test_saved_beside_the_input_file(tmp_path):
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["result.pt"]
 
 
+# x' = k x with k = 10 at step 12, where 1 - dt k = 0; at a single point that `points` names
+FAILING = DECAY.replace("weights = '-2'", "weights = 'k'").replace(
+    "    ic_Scalar_names = 'x'",
+    "    prescribed_Scalar_names = 'k'\n    prescribed_Scalar_values = 'forces'\n    ic_Scalar_names = 'x'",
+    1,
+)
+FAILING_STEP = "Tensors/forces/expr:='Scalar(torch.tensor([[-2.0]] * 12 + [[{}]] * 9, dtype=torch.float64))'"
+
+
+@pytest.mark.filterwarnings("ignore::neml2.errors.SuspiciousReference")
 def test_a_failing_step_is_named_and_nothing_is_lost(tmp_path):
-    text = DECAY.replace("weights = '-2'", "weights = 'k'")
-    values = "Scalar(torch.tensor([1.0, nan, 1.0]) * torch.ones(21, 1))".replace("nan", "math.nan")
-    text += f"[Tensors]\n[k]\ntype = Python\nexpr = '{values}'\n[]\n[]\n"
-    text = text.replace(
-        "linspace(0, 1, 21, dtype=torch.float64).unsqueeze(-1)", "tensor([0.0]*12+[math.nan]*9)[:, None]"
-    )
-    text = text.replace("    weights = 'k'", "    weights = '-2'")
     path = tmp_path / "input.i"
-    path.write_text(text)
-    extra = [
-        "Drivers/driver/save_as=result.pt",
-        "Tensors/times/expr:='Scalar(forces.data + torch.arange(21)[:, None])'",
-    ]
+    path.write_text(FAILING)
+    extra = ["Drivers/driver/save_as=result.pt", FAILING_STEP.format(10)]
     run = load_input(path, additional_args=extra).get_driver("driver")
     with pytest.raises(
         ConvergenceError, match=r"driver 'driver', step 12 of 20 .*up to step 11 is in .*result.pt"
@@ -110,6 +110,12 @@ def test_a_failing_step_is_named_and_nothing_is_lost(tmp_path):
     saved = torch.load(tmp_path / "result.pt", weights_only=True)
     assert "output.11.x" in saved and "output.12.x" not in saved and "input.12.t" not in saved
     assert "step 12" in saved["note"]
+
+
+@pytest.mark.filterwarnings("ignore::neml2.errors.SuspiciousReference")
+def test_what_is_not_finite_is_named_with_its_step():
+    with pytest.raises(ConvergenceError, match=r"step 12 of 20 .* not finite: 'k'"):
+        load_string(FAILING, additional_args=[FAILING_STEP.format("math.inf")]).get_driver("driver").run()
 
 
 def test_time_of_the_failing_point():
@@ -133,6 +139,24 @@ def test_any_object_that_looks_like_a_model():
     assert run.run()["output.3.b"].item() == 7.0
 
 
+ODD = {
+    "hole": "torch.tensor([0.0, 1, 2, 3, math.nan] + [5.0] * 16)",
+    "back": "torch.tensor([[0.0, 0], [1, 1], [2, 3], [3, 1]])",
+    "one": "torch.zeros(1)",
+    "none": "torch.zeros(0)",
+}
+ODD_TIMES = "".join(
+    f"[Tensors]\n[{name}]\ntype = Python\nexpr = 'Scalar({value})'\n[]\n[]\n" for name, value in ODD.items()
+)
+
+
+def test_times_may_stand_still():
+    """A step of no length changes nothing."""
+    times = "Tensors/times/expr:='Scalar(torch.linspace(0, 2, 21, dtype=torch.float64).clamp(max=1.0))'"
+    result = driver("driver", times).run()
+    torch.testing.assert_close(result["output.20.x"], result["output.10.x"], rtol=1e-12, atol=0)
+
+
 class TestChecks:
     @pytest.mark.parametrize(
         ("overrides", "error", "text"),
@@ -150,12 +174,19 @@ class TestChecks:
             (["ic_Scalar_names:='z'"], InvalidOption, "no input or output"),
             (["ic_Scalar_names:='x x'", "ic_Scalar_values:='1 2'"], InvalidOption, "twice"),
             (["prescribed_time:='2.0'"], InvalidOption, "no axis of steps"),
+            (["prescribed_Scalar_names='t'", "prescribed_Scalar_values='hole'"], InvalidOption, "'t' is NaN at step 4"),
+            (["prescribed_time:='hole'"], InvalidOption, "the time of step 4 is nan; times must be finite"),
+            (["prescribed_time:='back'"], InvalidOption, "the time of step 3 goes back from 3 to 1 at point 1"),
+            (["prescribed_time:='one'"], InvalidOption, "has 1 steps"),
+            (["prescribed_time:='none'"], InvalidOption, "has 0 steps"),
+            (["ic_Scalar_values:='hole'"], InvalidOption, "'x' is NaN at points 4 of 21"),
             (["prescribed_tme='times'"], InvalidOption, "did you mean 'prescribed_time'"),
         ],
     )
     def test_at_construction(self, overrides, error, text):
         with pytest.raises(error, match=text):
-            driver("driver", *(f"Drivers/driver/{line}" for line in overrides))
+            lines = [f"Drivers/driver/{line}" for line in overrides]
+            load_string(DECAY + ODD_TIMES, additional_args=lines).get_driver("driver")
 
     def test_declared_shapes(self):
         declared = "\n[Settings]\n  [example_batch_shape]\n    {}\n  []\n[]\n"
@@ -171,4 +202,6 @@ class TestChecks:
         assert run.outputs[5]["x"].sub_batch_ndim == 1
         torch.testing.assert_close(result["output.5.x"], torch.tensor([1.0, 2.0, 4.0], dtype=F64) / 1.2**5)
         plain = load_string(DECAY + declared, additional_args=["Drivers/driver/ic_Scalar_values:='2'"])
-        assert plain.get_driver("driver").run()["output.5.x"].shape == (3,)
+        result = plain.get_driver("driver").run()
+        assert result["output.5.x"].shape == (3,)
+        assert result["output.0.x"].shape == result["input.1.x~1"].shape == (), "what was given is kept as it was"

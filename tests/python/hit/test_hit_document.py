@@ -64,11 +64,6 @@ def test_plain_assignment_of_an_existing_field_is_an_error():
             load_string(text, pre=["E=1"], post=["Models/elasticity/type=Other"])
 
 
-def test_first_definition_of_a_name_counts():
-    text = ELASTICITY + ELASTICITY.replace("${E}", "5").replace("elasticity", "elasticity")
-    assert stiffness(load_string(text, pre=["E=3"])) == 3.0
-
-
 def test_sections_may_be_repeated_and_reference_forward():
     text = """
     [Models]
@@ -88,9 +83,9 @@ def test_sections_may_be_repeated_and_reference_forward():
 
 def test_lines_count_from_the_first_line_of_the_file(tmp_path):
     path = tmp_path / "model.i"
-    path.write_text("[Models]\n  [a]\n    type = Nonsense\n  []\n[]\n")
+    path.write_text("[Models]\n  [a]\n    type = Nonsense\n  []\n[]\nz = 2\n")
     with pytest.raises(InputError) as info:
-        load_input(path, pre=["x=1", "y=2"], post=["z=3"]).get_model("a")
+        load_input(path, pre=["x=1", "y=2"], post=["z:=3"]).get_model("a")
     assert str(info.value).startswith(f"{path}:3: [Models/a] option 'type': ")
     assert info.value.where.line == 3
 

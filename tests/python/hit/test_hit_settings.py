@@ -55,7 +55,7 @@ def test_lags_must_be_declared_alike():
 
 
 def test_both_forms_together_are_an_error():
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(ValueError, match=r"not both"):
         settings("example_batch_shape = '(2)'\n[example_batch_shape]\n a = '(2)'\n[]")
 
 
@@ -69,14 +69,19 @@ def test_bad_dynamic_batch():
         settings("dynamic_batch = maybe")
 
 
-def test_a_misspelt_setting_warns():
-    with pytest.warns(SuspiciousReference, match="did you mean 'example_batch_shape'"):
+def test_a_misspelt_setting_is_refused():
+    with pytest.raises(ValueError, match=r"s.i:2: .*did you mean 'example_batch_shape'"):
         settings("exampel_batch_shape = '(2)'")
 
 
-def test_only_the_first_settings_block_counts():
-    source = load_string("[Settings]\ndynamic_batch = true\n[]\n[Settings]\ndynamic_batch = false\n[]")
-    assert source.settings.dynamic_batch is True
+def test_a_setting_of_another_version_is_left_out_with_a_warning():
+    with pytest.warns(SuspiciousReference, match=r"s.i:2: .*is ignored"):
+        settings("interop_threads = 2")
+
+
+def test_a_second_settings_block_is_refused():
+    with pytest.raises(ValueError, match=r"s.i:4: .*defined twice; the first stands at s.i:1"):
+        load_string("[Settings]\ndynamic_batch = true\n[]\n[Settings]\ndynamic_batch = false\n[]", name="s.i")
 
 
 def test_lags():

@@ -89,6 +89,18 @@ def test_a_shared_child_has_one_set_of_parameters():
     assert other(1.0).data.item() == source.get_model("c")(1.0).data.item()
 
 
+def test_a_shared_child_gets_its_parameters_back():
+    """Two paths lead to it, as where Normality holds models that stand beside it."""
+    text = line("a", "x", "u") + "[one]\ntype=ComposedModel\nmodels='a'\n[]\n"
+    model = composed(text + compose("one"))
+    model.add_module("again", ComposedModel(models=[model.children_in_order[0].children_in_order[0]]))
+    before = dict(model.named_parameters())
+    assert list(before) == ["one.a.weight_0", "one.a.offset"]
+    value = torch.func.functional_call(model, {"one.a.weight_0": torch.tensor(10.0, dtype=torch.float64)}, (1.0,))
+    assert value.data.item() == 10.0
+    assert all(value is before[path] for path, value in model.named_parameters())
+
+
 def test_providers_of_promoted_parameters_join_transitively():
     text = line("first", "T", "p") + line("second", "T", "q", "weights = first") + compose("use")
     model = composed(text + line("use", "x", "y", "weights = second"))

@@ -226,6 +226,36 @@ def test_iterations_used_up(model, library):
     assert (report.residual[report.status == 1] > 0).all()
 
 
+def test_a_failure_is_the_same_with_tangent(library):
+    """Whoever converges at the last update, and takes one more, beside the point that fails."""
+    values = steps_of(16, seed=8, size=2e-2)
+    _, full = library.forward(values)
+    for last in range(1, full.iterations.max()):
+        settings = host.Solver.from_buffer_copy(library.solvers[0])
+        settings.max_its, settings.rel_tol = last + 1, 1e-4
+        *_, plain = library.forward(values, solvers=[settings])
+        *_, tangent = library.jacobian(values, solvers=[settings])
+        assert not plain.ok or last > 2
+        np.testing.assert_array_equal(plain.iterations, tangent.iterations)
+        np.testing.assert_array_equal(plain.status, tangent.status)
+        np.testing.assert_array_equal(plain.residual[plain.status > 0], tangent.residual[plain.status > 0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_given_must_be_finite(library, value):
+    """Whether or not the residual would show it: the boundary says so by status, and the neighbours go on."""
+    values = steps_of(9)
+    *_, usual = library.forward(values)
+    for name in values:
+        bad = {n: v.copy() for n, v in values.items()}
+        bad[name][4] = value
+        for function in (library.forward, library.jacobian):
+            *_, report = function(bad)
+            np.testing.assert_array_equal(report.status, np.where(np.arange(9) == 4, 2, 0))
+            np.testing.assert_array_equal(np.delete(report.iterations, 4), np.delete(usual.iterations, 4))
+            assert report.iterations[4] == 0 and not np.isfinite(report.residual[4])
+
+
 @pytest.mark.parametrize("kind", ["BACKTRACKING", "STRONG_WOLFE"])
 def test_line_search(kind):
     options = f"linesearch_type = {kind}\n max_linesearch_iterations = 5"
@@ -256,7 +286,7 @@ def test_substepping_is_bisection():
 
     def walk(values, old, start, end, level):
         """Solution at `end` from that at `start`, and the updates made."""
-        part = {**values, **{f"{name}~1": v for name, v in old.items()}}
+        part = {**values, **old, **{f"{name}~1": v for name, v in old.items()}}  # which is the guess, too
         for name in ("strain", "t"):
             change = values[name] - values[f"{name}~1"]
             part[f"{name}~1"] = values[f"{name}~1"] + start * change

@@ -13,11 +13,13 @@ from neml2.compiler.pointgraph import BINARY, COMPARISONS, UNARY
 mpmath = pytest.importorskip("mpmath")
 
 # in units of the last place of the correctly rounded result: what math.h states
-ULPS = {"exp": 1.0, "log": 0.8, "sin": 0.9, "cos": 0.9, "tan": 2.3, "sinh": 2.2, "cosh": 1.5, "tanh": 2.5, "pow": 1.2}
+ULPS = {"exp": 1.0, "log": 0.8, "sin": 0.9, "cos": 0.9, "tan": 2.3, "sinh": 2.2, "cosh": 1.5, "tanh": 2.5, "pow": 1.2,
+        "erf": 1.0}  # fmt: skip
 RANGES = {
     "exp": [(-700, 700), (-1, 1)], "log": [(0.5, 2), (1e-300, 1e300)], "sin": [(-10, 10), (-1e5, 1e5)],
     "cos": [(-10, 10), (-1e5, 1e5)], "tan": [(-10, 10), (-1e5, 1e5)], "sinh": [(-5, 5), (-600, 600), (-1e-3, 1e-3)],
     "cosh": [(-5, 5), (-600, 600)], "tanh": [(-3, 3), (-1e-3, 1e-3), (-40, 40)],
+    "erf": [(-2, 2), (-6.5, 6.5), (-1e-3, 1e-3)],
 }  # fmt: skip
 
 

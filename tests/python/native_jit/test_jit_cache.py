@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from jit_functions import CLANG
 
 from neml2.compiler import kernel_cache
 from neml2.compiler.native import toolchain
+from neml2.compiler.native.toolchain import BuildError
 from neml2.native import Newton, NumericalFunction, build
 from support import run_tool
 
@@ -63,6 +65,44 @@ def write(content: bytes):
         path.write_bytes(content)
 
     return build
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), BuildError("ld: final link failed: No space left on device")],
+)
+def test_a_full_disk_under_the_cache_is_done_without_it(cache, error):
+    places = []
+
+    def build_(path: Path, scratch: Path) -> None:
+        places.append(path)
+        if path.is_relative_to(cache):
+            raise error
+        path.write_bytes(b"made")
+
+    assert kernel_cache.fetch("name", build_) == b"made"
+    assert [place.is_relative_to(cache) for place in places] == [True, False]
+    assert not places[1].exists() and not list(cache.rglob("name*.pt2")) and not list(cache.rglob("*.build"))
+
+
+def test_an_error_of_the_compiler_is_no_full_disk(cache):
+    calls = []
+
+    def build_(path: Path, scratch: Path) -> None:
+        calls.append(path)
+        raise BuildError("error: expected ';'")
+
+    with pytest.raises(BuildError, match="expected ';'"):
+        kernel_cache.fetch("name", build_)
+    assert len(calls) == 1
+
+
+def test_no_room_anywhere_names_both_places(cache):
+    def build_(path: Path, scratch: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=f"no room to compile in: neither {cache}.* nor /.*No space left"):
+        kernel_cache.fetch("name", build_)
 
 
 def test_a_function_is_compiled_once(cache, builds):

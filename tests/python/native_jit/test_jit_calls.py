@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from neml2.compiler.capture import CaptureError
-from neml2.native import NumericalFunction
+from neml2.native import Newton, NumericalFunction
 
 A, X, B = np.zeros((2, 3)), np.zeros(3), np.zeros(2)
 
@@ -48,6 +48,60 @@ def test_any_strides_are_read(affine):
     x = np.arange(54.0).reshape(9, 6)[:, ::-2]
     y, _ = affine(a, x, np.zeros(2))
     np.testing.assert_allclose(y, np.einsum("pij,pj->pi", a, x), rtol=1e-13)
+
+
+RECORD = np.dtype([("n", "i4"), ("a", "f8", (2, 3)), ("x", "f8", 3), ("b", "f8", 2)])  # 92 bytes, packed
+PADDED = np.dtype({"names": ["a", "x", "b"], "formats": [("f8", (2, 3)), ("f8", 3), ("f8", 2)], "offsets": [4, 52, 76],
+                   "itemsize": 96})  # fmt: skip
+
+
+def filled(dtype: np.dtype, *shape: int) -> np.ndarray:
+    records = np.zeros(shape, dtype)
+    for seed, name in enumerate(("a", "x", "b")):
+        records[name] = np.random.default_rng(seed).normal(size=records[name].shape)
+    return records
+
+
+@pytest.mark.parametrize("view", [lambda r: r, lambda r: r[::-1], lambda r: r[1::2], lambda r: r[:1]])
+@pytest.mark.parametrize("dtype", [RECORD, PADDED], ids=["strides in no elements", "not aligned"])
+def test_fields_of_records_are_read(affine, dtype, view):
+    for records in (view(filled(dtype, 9)), filled(dtype, 3, 4).T, filled(dtype, 1)[0]):
+        y, twice = affine(records["a"], records["x"], records["b"])
+        np.testing.assert_allclose(
+            y, np.einsum("...ij,...j->...i", records["a"], records["x"]) + records["b"], rtol=1e-13
+        )
+        assert np.array_equal(twice, records["b"] * 2)
+
+
+def test_a_solver_reads_fields_of_records():
+    residual = NumericalFunction(lambda u, c: u * u * u + u - c, {"u": (), "c": ()}, ["r"], name="cubic")
+    records = np.zeros(11, np.dtype([("n", "u1"), ("u", "f8"), ("c", "f8")]))
+    records["c"] = np.linspace(-3, 3, 11)
+    u = Newton(residual, rel_tol=1e-14)(records["u"], records["c"])
+    np.testing.assert_allclose(u**3 + u, records["c"], atol=1e-12)
+
+
+def freed(tensor: torch.Tensor) -> torch.Tensor:
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "kind",
+    [freed, torch.Tensor.to_sparse, lambda t: torch._efficientzerotensor(3), lambda t: torch.nested.nested_tensor([t]),
+     lambda t: t.requires_grad_()],
+    ids=["freed", "sparse", "all zeros", "nested", "with a gradient"],
+)  # fmt: skip
+def test_tensors_without_memory_are_refused(affine, kind):
+    with pytest.raises((TypeError, ValueError), match="affine: 'x' "):
+        affine(A, kind(torch.zeros(3, dtype=torch.float64)), B)
+
+
+def test_dual_tensors_are_refused(affine):
+    x = torch.zeros(3, dtype=torch.float64)
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(TypeError, match="'x' is a dual tensor"):
+        affine(A, torch.autograd.forward_ad.make_dual(x, x), B)
 
 
 def test_results_do_not_depend_on_neighbours():

@@ -11,7 +11,8 @@ import pytest
 import torch
 from implicit_cases import F64, ISOHARDEN, YIELD, eager, inner, loaded
 
-from neml2.aoti import ConvergenceError, FatalError
+from neml2.aoti import ConvergenceError
+from neml2.errors import InputError
 from support import run_tool
 
 
@@ -171,7 +172,7 @@ def test_solver_options_of_the_stub(isoharden_stub):
     [("max_its=0", "max_its"), ("rel_tol=1e-8x", "rel_tol"), ("max_its=2O", "max_its"), ("abs_tol=small", "abs_tol")],
 )
 def test_senseless_solver_options_are_refused(isoharden_stub, option, words):
-    with pytest.raises(FatalError, match=words):
+    with pytest.raises(InputError, match=words):
         inner(isoharden_stub, f"Solvers/newton/{option}")
 
 

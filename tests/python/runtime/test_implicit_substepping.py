@@ -6,14 +6,26 @@ import torch
 from implicit_cases import CUT, F64, central_difference, eager, evaluate, inner
 
 from neml2.aoti import ConvergenceError
+from support import run_tool
 
 WHOLE = ("Models/update/max_substepping_level:=0", "Models/update/incremental_variables:=''")
 POINTS = 21
 
 
+YIELD = "update.residual.normality.flow.yield_surface.sy"
+
+
 @pytest.fixture(scope="module")
 def model(compiled):
-    return inner(compiled(CUT, "model", "-d", ":"))
+    return inner(compiled(CUT, "model", "-d", ":", "-p", YIELD))
+
+
+@pytest.fixture(scope="module", params=["aoti", "native"])
+def valued(compiled, request):
+    """Without derivatives, which `native` has none of here."""
+    if request.param == "aoti":
+        return request.getfixturevalue("model")
+    return inner(compiled(CUT, "model", "-p", YIELD, "--backend", "native"))
 
 
 def step():
@@ -41,14 +53,14 @@ def test_old_values_of_incremental_variables_are_inputs(model):
     assert set(model.input_names) == {"strain", "strain~1", "plastic_strain~1", "t", "t~1"}
 
 
-def test_only_points_that_fail_are_cut(model):
+def test_only_points_that_fail_are_cut(valued):
     inputs = step()
     failed = failing(inputs)
     assert 0 < len(failed) < POINTS
     whole = eager(CUT, *WHOLE)
     good = [p for p in range(POINTS) if p not in failed]
     expected = evaluate(whole, {n: inputs[n][good] for n in whole.input_spec})
-    values = model.forward(inputs)
+    values = valued.forward(inputs)
     for name, value in expected.items():
         torch.testing.assert_close(values[name][good], value, rtol=1e-10, atol=1e-14)
     # a point that was cut has been walked: its end differs from that of one large step
@@ -57,10 +69,26 @@ def test_only_points_that_fail_are_cut(model):
     assert ((values["stress"][failed] - other).abs().amax(-1) > 1e-6 * other.abs().amax(-1)).all()
 
 
-def test_values_of_eager(model):
+def test_values_of_eager(valued):
     inputs = step()
     for name, value in evaluate(eager(CUT), inputs).items():
-        torch.testing.assert_close(model.forward(inputs)[name], value, rtol=1e-10, atol=1e-14)
+        torch.testing.assert_close(valued.forward(inputs)[name], value, rtol=1e-10, atol=1e-14)
+
+
+def test_a_parameter_that_every_point_has_its_own_value_of(valued):
+    """Compiled and eager, where some points take part in a solve and others do not, against points on their own."""
+    inputs, stress = step(), torch.linspace(48, 52, POINTS).double()
+    before = valued.named_parameters()[YIELD].clone()
+    valued.set_parameter(YIELD, stress)
+    compiled = valued.forward(inputs)
+    valued.set_parameter(YIELD, before)
+    own = "[Tensors]\n[own]\ntype = Python\nexpr = 'Scalar(torch.linspace(48, 52, 21).double())'\n[]\n[]\n"
+    both = evaluate(eager(CUT + own, "Models/yield_surface/yield_stress:=own"), inputs)
+    for point, value in enumerate(stress.tolist()):
+        alone = eager(CUT, f"Models/yield_surface/yield_stress:={value}")
+        for name, expected in evaluate(alone, {n: v[point] for n, v in inputs.items()}).items():
+            torch.testing.assert_close(both[name][point], expected, rtol=1e-10, atol=1e-14)
+            torch.testing.assert_close(compiled[name][point], expected, rtol=1e-10, atol=1e-14)
 
 
 def test_points_do_not_depend_on_their_company(model):
@@ -121,3 +149,9 @@ def test_the_depth_is_limited(model):
         with pytest.raises(ConvergenceError) as caught:
             call(inputs)
         assert [point[0] for point in caught.value.points] == [4]
+
+
+def test_tangents_of_steps_that_are_cut_are_refused_where_there_are_none(tmp_path):
+    (tmp_path / "input.i").write_text(CUT)
+    done = run_tool("compile", "input.i", "--model", "model", "--backend", "native", "-d", ":", cwd=tmp_path)
+    assert done.returncode and "max_substepping_level" in done.stderr and "--backend aoti" in done.stderr

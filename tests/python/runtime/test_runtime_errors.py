@@ -18,6 +18,7 @@ import torch
 from input_texts import ELASTICITY
 from neml2 import aoti
 from neml2.aoti import ConvergenceError, FatalError, Model, load_model
+from neml2.compiler.seal import sealed
 from support import Compile, metadata
 
 
@@ -134,7 +135,7 @@ CHANGES: list[tuple[str, Any, str]] = [
 def test_packages_that_cannot_run_here(copy: Path, key: str, value: Any, message: str) -> None:
     content = json.loads(metadata(copy).read_text())
     content[key] = value
-    metadata(copy).write_text(json.dumps(content))
+    metadata(copy).write_text(sealed(content))
     with pytest.raises(FatalError, match=words(f"elasticity_meta.json ... {message}")):
         load_model(copy, "elasticity")
 
@@ -152,8 +153,11 @@ def test_damaged_packages(copy: Path) -> None:
     with pytest.raises(FatalError, match=words("elasticity.pt2: No such file")):
         Model(meta)
     graph.write_bytes(content)
-    meta.write_text(text.replace('"elasticity.pt2"', '"../elasticity.pt2"'))
+    meta.write_text(sealed(json.loads(text.replace('"elasticity.pt2"', '"../elasticity.pt2"'))))
     with pytest.raises(FatalError, match=words("'../elasticity.pt2', which does not lie in its own folder")):
+        Model(meta)
+    meta.write_text(text.replace('"offset": 6', '"offset": 7'))
+    with pytest.raises(FatalError, match=words("elasticity_meta.json ... SHA-256 ... truncated or altered")):
         Model(meta)
     meta.write_text(text[:100])
     with pytest.raises(FatalError, match=words("elasticity_meta.json ... truncated or altered")):

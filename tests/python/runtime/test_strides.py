@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from elasticity import DERIVATIVES
+from elasticity import DERIVATIVES, hooke
 
 import neml2
 from input_texts import ELASTICITY
@@ -33,6 +33,7 @@ STRAINS = {
     "no batch axis": lambda: values(12)[::2],
     "no points": lambda: values(6, 23).T[:0],
     "no points along one of two axes": lambda: values(6, 0, 5).permute(2, 1, 0),
+    "no points at one place": lambda: values(6).expand(0, 6),
     "seven axes": lambda: values(2, 1, 2, 1, 2, 1, 2, 6).transpose(0, 6),
     "nine axes": lambda: values(2, 1, 2, 1, 2, 1, 1, 1, 2, 6).transpose(0, 8),
 }
@@ -85,3 +86,27 @@ def test_shapes_that_broadcast_along_different_axes(model: neml2.aoti.Model) -> 
         model.set_parameter("E", torch.tensor(200e3, dtype=torch.float64))
     assert stress.shape == (3, 4, 6)
     torch.testing.assert_close(stress, expected, rtol=1e-14, atol=1e-9)
+
+
+def test_a_block_that_no_point_is_needed_for(model: neml2.aoti.Model) -> None:
+    """d stress / d E depends on the strain alone, which is there although the batch is empty."""
+    strain, old = values(12)[::2], model.named_parameters()["E"]
+    model.set_parameter("E", torch.zeros(0, dtype=torch.float64))
+    try:
+        outputs, blocks = model.jacobian({"strain": strain})
+    finally:
+        model.set_parameter("E", old)
+    assert outputs["stress"].shape == (0, 6)
+    torch.testing.assert_close(blocks["stress"]["E"], hooke(strain.contiguous(), 1.0), rtol=1e-13, atol=1e-15)
+
+
+def test_a_block_of_a_batch_that_is_empty_along_another_axis(model: neml2.aoti.Model) -> None:
+    """Elements of a strided input that no point has are not read."""
+    old = model.named_parameters()["E"]
+    model.set_parameter("E", torch.zeros(1, 0, dtype=torch.float64))
+    try:
+        outputs, blocks = model.jacobian({"strain": values(3, 1, 60)[..., ::10]})
+    finally:
+        model.set_parameter("E", old)
+    assert outputs["stress"].shape == (3, 0, 6)
+    assert blocks["stress"]["E"].shape == (3, 0, 6)

@@ -45,6 +45,7 @@ def settings(options):
     found = {"abs_tol": options.abs_tol, "rel_tol": options.rel_tol, "max_its": options.max_its}
     if options.search:
         found |= {
+            "type": "NewtonWithLineSearch",
             "linesearch_type": options.search,
             "max_linesearch_iterations": options.max_linesearch_iterations,
             "linesearch_cutback": options.cutback,

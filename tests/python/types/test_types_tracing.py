@@ -141,6 +141,7 @@ CASES = {
     "shadow": (nt.shadow, (MRP,)),
     "exp_map": (nt.exp_map, (W,)),
     "dexp_map": (nt.dexp_map, (W,)),
+    "nominal_exp_map": (nt.nominal_exp_map, (W,)),
     **{f"rotate_{k.__name__}": (nt.rotate, (k, R)) for k in (A, W, R, V, C)},
     "to_quaternion": (nt.to_quaternion, (MRP,)),
     "quaternion_rotation_matrix": (nt.quaternion_rotation_matrix, (Q,)),

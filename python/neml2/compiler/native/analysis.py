@@ -33,6 +33,24 @@ def hoistable(graph: PointGraph, outputs: Iterable[int], components: Collection[
     return sorted(n for n in fixed if graph.op[n] not in LEAVES)
 
 
+def spoiling(graph: PointGraph, outputs: Iterable[int]) -> set[int]:
+    """Components that make one of `outputs` NaN or infinite where they are: no branch or quotient drops that."""
+    found: dict[int, frozenset[int]] = {}
+    nothing: frozenset[int] = frozenset()
+    outputs = list(outputs)
+    for node in graph.reachable(outputs):
+        op, args = graph.op[node], [found.get(a, nothing) for a in graph.args[node]]
+        if op == "input":
+            found[node] = frozenset((int(graph.value[node]),))  # type: ignore[arg-type]
+        elif op in ("neg", "abs", "sqrt", "floor", "add", "sub", "mul"):
+            found[node] = nothing.union(*args)
+        elif op == "div":
+            found[node] = args[0]
+        elif op == "where":
+            found[node] = args[1] & args[2]
+    return set(nothing.union(*(found.get(o, nothing) for o in outputs)))
+
+
 def invertible(graph: PointGraph) -> set[int]:
     """Divisors whose inverse is worth having: of several quotients, or constant and far from overflow."""
     divisors = Counter(a[1] for op, a in zip(graph.op, graph.args, strict=True) if op == "div")

@@ -180,7 +180,9 @@ class Library:
         array = np.asarray(value, self.dtype)
         if array.shape[array.ndim - len(slot.shape) :] != slot.shape:
             raise CallError(f"'{slot.name}' has shape {array.shape}, expected (*batch, {slot.shape})")
-        return array
+        if not any(step % array.itemsize for step in (array.ctypes.data, *array.strides)):
+            return array
+        return array.copy()  # strides of the kernel count elements; a field of records need not lie at one
 
     def _arrays(self, arrays: list[Array | None], slots: list[Slot], batch: tuple[int, ...], keep: list[Any]) -> Any:
         table = (_Array * max(len(arrays), 1))()

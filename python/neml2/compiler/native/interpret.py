@@ -6,6 +6,7 @@ A state maps components to arrays of one value a point. Newton's method follows 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ NUMPY_SEMANTICS: dict[str, Callable[..., Any]] = {
     "div": lambda a, b: np.asarray(a, dtype=float) / b,
     **{op: getattr(np, op) for op in ("sqrt", "exp", "log", "sign", "sin", "cos", "tan")},
     **{op: getattr(np, op) for op in ("sinh", "cosh", "tanh", "floor")},
+    "erf": np.vectorize(math.erf, otypes=[float]), "atan2": np.arctan2,
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "abs": np.abs, "pow": np.power,
     "and": np.logical_and, "or": np.logical_or, "not": np.logical_not, "where": np.where,
 }  # fmt: skip

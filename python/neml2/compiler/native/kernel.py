@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 from neml2.compiler.native import loops, pieces
-from neml2.compiler.native.analysis import dependent, hoistable, invertible
+from neml2.compiler.native.analysis import dependent, hoistable, invertible, spoiling
 from neml2.compiler.native.printer import Printer
 from neml2.compiler.native.program import Argument, Assign, Function, Linear, Program, Solve
 from neml2.compiler.pointgraph import PointGraph
@@ -94,7 +94,7 @@ template <class V>
   V u[{count}], r[{count}];
   for (int i = 0; i < {count}; ++i)
     u[i] = s[unknowns[i]];
-{hoisted}{trial}  Newton<V, {count}> newton(options, lanes);
+{hoisted}{trial}{check}  Newton<V, {count}> newton(options, {lanes});
   for (;;)
   {{
 {residual}    const bool done = newton.finished(r, u, a);
@@ -111,6 +111,29 @@ template <class V>
   return newton.outcome;
 }}
 """
+
+_CHECK = """\
+  constexpr int checked[][2] = {{{checked}}}; // a NaN here might not reach the residual
+"""
+
+
+def _read(graph: PointGraph, solve: Solve) -> set[int]:
+    """All components that a nonlinear system has to do with."""
+    nodes = [*solve.residual, *(n for row in solve.jacobian for n in row)]
+    increments = {c for i in solve.increments for c in (*i.current, *i.old)}
+    return graph.inputs_of(nodes) | increments | set(solve.given) | set(solve.unknowns)
+
+
+def _ranges(components: Iterable[int]) -> list[tuple[int, int]]:
+    """Neighbouring components together, as (first, number)."""
+    found: list[tuple[int, int]] = []
+    for c in sorted(components):
+        if found and sum(found[-1]) == c:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((c, 1))
+    return found
+
 
 _TRIAL = """\
   const auto trial = [&](const V (&u)[{count}], V (&r)[{count}])
@@ -131,12 +154,16 @@ def _solve(program: Program, solve: Solve) -> str:
     trial: list[str] = []
     if solve.settings.line_search:
         trial = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
+    ranges = _ranges(_read(graph, solve) - spoiling(graph, solve.residual))
+    checked = [f"{{{first}, {number}}}" for first, number in ranges]
     code = pieces.split([hoisted, residual, jacobian, trial], lasting=1)
     hoisted, residual, jacobian, trial = code.sections
     text = _SOLVE.format(
         name=f"{'attempt' if solve.settings.max_substepping else 'solve'}_{solve.number}",
         count=count,
         unknowns=", ".join(map(str, solve.unknowns)),
+        check=_CHECK.format(checked=", ".join(checked)) if checked else "",
+        lanes="lanes, sum_of(s, checked)" if checked else "lanes",
         hoisted=_indent([*outer.declarations(), *code.declarations, *hoisted], 2),
         trial=_TRIAL.format(count=count, residual=_indent(trial, 4)) if trial else "",
         residual=_indent(residual, 4),
@@ -259,13 +286,11 @@ class _BodyWriter:
                 self.lines.append(f"group.template load<{argument.size}>(group.call.tangents, {k}, {target});")
 
     def _components(self, function: Function) -> set[int]:
-        nodes = _written(function)
-        components: set[int] = set()
+        components = set(self.graph.inputs_of(_written(function)))
         for step in function.steps:
             if isinstance(step, Solve):
-                nodes += [*step.residual, *(n for row in step.jacobian for n in row)]
-                components |= {c for i in step.increments for c in (*i.current, *i.old)} | set(step.unknowns)
-        return components | self.graph.inputs_of(nodes)
+                components |= _read(self.graph, step)
+        return components
 
     def assign(self, step: Assign) -> None:
         self.straight(self.printer.assignments((_state(c), n) for c, n in step.stores))

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from neml2.compiler import isa, kernel_cache, package
+from neml2.compiler import isa, kernel_cache, package, staging
 from neml2.compiler.native import kernel, toolchain
 from neml2.compiler.native.program import Linear, Program, Solve
 from neml2.compiler.plan import SCHEMA, Plan
+from neml2.compiler.seal import sealed
 
 _TYPICAL_ITERATIONS = 3
 
@@ -32,13 +30,12 @@ def write(
 ) -> Path:
     """Compile `program` for the instruction sets `levels` (names of neml2.compiler.isa.LEVELS) into `folder`; returns
     the metadata's path. `plan` describes the interface. Raises BuildError, OSError."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     levels = sorted(dict.fromkeys(levels), key=list(isa.LEVELS).index)
-    try:
-        files = {level: f"{plan.name}_{level}.so" for level in levels}
-        text = kernel.source(program, {"float64": "double", "float32": "float"}[dtype])
-        _build_all(text, files, staging, jobs, progress)
+    kernels = {level: f"{plan.name}_{level}.so" for level in levels}
+    text = kernel.source(program, {"float64": "double", "float32": "float"}[dtype])
+    name = f"{plan.name}_meta.json"
+    with staging.staged(folder) as new:
+        _build_all(text, kernels, new, jobs, progress)
         metadata = {
             "schema": SCHEMA,
             "backend": "native",
@@ -49,21 +46,13 @@ def write(
             "lanes": 1,
             **plan.metadata(),
             "segments": [_segment(s.metadata()) for s in plan.segments],
-            "kernels": [{"isa": level, "file": file} for level, file in files.items()],
+            "kernels": [{"isa": level, "file": file} for level, file in kernels.items()],
             "work": work(program),
-            "files": {
-                file: {"sha256": package.sha256(staging / file), "bytes": (staging / file).stat().st_size}
-                for file in files.values()
-            },
+            "files": package.files(new),
             **extra,
         }
-        name = f"{plan.name}_meta.json"
-        (staging / name).write_text(json.dumps(metadata, indent=1, allow_nan=True) + "\n")
-        staging.chmod(0o755)
-        package.replace(staging, folder)
-        return folder / name
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        (new / name).write_text(sealed(metadata))
+    return folder / name
 
 
 def _build_all(text: str, files: dict[str, str], folder: Path, jobs: int, progress: package.Progress) -> None:

@@ -40,14 +40,15 @@ def _literal(value: float) -> str:
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "eq": "=="}
 _CALLS = {
     **{op: op for op in ("sqrt", "exp", "log", "abs", "sign", "recip", "sin", "cos", "tan", "asin", "acos", "atan",
-                         "sinh", "cosh", "tanh", "floor", "pow")},
+                         "sinh", "cosh", "tanh", "floor", "erf", "pow", "atan2")},
     "and": "both<MaskOf<V>>", "or": "either<MaskOf<V>>", "not": "negate<MaskOf<V>>", "where": "select<V>",
 }  # fmt: skip
-_ARITY = {"pow": 2, "and": 2, "or": 2, "where": 3}
+_ARITY = {"pow": 2, "atan2": 2, "and": 2, "or": 2, "where": 3}
 
 LANES = Dialect(
     operations={
         "neg": "-{0}",
+        "hold": "{0}",
         **{op: f"{{0}} {sign} {{1}}" for op, sign in _INFIX.items()},
         **{op: f"{name}({', '.join(f'{{{k}}}' for k in range(_ARITY.get(op, 1)))})" for op, name in _CALLS.items()},
     },

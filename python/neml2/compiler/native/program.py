@@ -85,6 +85,7 @@ class Solve:
     jacobian: list[list[int]]
     settings: Settings
     increments: list[Increment] = field(default_factory=list)
+    given: list[int] = field(default_factory=list)  # components that must be finite, in the residual or not
 
 
 @dataclass
@@ -206,14 +207,19 @@ def _offset(variable: Any) -> int:
 
 
 def _solve(builder: Builder, captured: Captured, number: int) -> Solve:
-    unknowns = [c for v in captured.writes for c in range(v.offset, v.offset + v.size)]  # type: ignore[operator]
+    unknowns = [c for v in captured.writes for c in _span(v)]
     rows = jacobian(builder.graph, captured.residual, unknowns)
     update = captured.solve.update  # type: ignore[union-attr]
     increments = [
         Increment(_range(i["current"]), _range(i["old"]), i["kind"] == "state")
         for i in builder._incremental(captured.solve)  # type: ignore[arg-type]
     ]
-    return Solve(number, unknowns, list(captured.residual), rows, settings_of(update), increments)
+    given = [c for v in captured.reads for c in _span(v)]
+    return Solve(number, unknowns, list(captured.residual), rows, settings_of(update), increments, given)
+
+
+def _span(variable: Any) -> range:
+    return range(_offset(variable), _offset(variable) + variable.size)
 
 
 def _range(pair: Sequence[int]) -> range:

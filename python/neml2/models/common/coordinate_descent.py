@@ -29,18 +29,15 @@ class CoordinateDescentPredictor(Model):
     coupling = Input(Scalar)
     trial_driving_force = Input(Scalar)
     rate = Output(Scalar)
-    sweeps: int = Option(int, 16)
-    bisections: int = Option(int, 16)
-    polish: int = Option(int, 3)
+    sweeps: int = Option(int, 16, at_least=0)
+    bisections: int = Option(int, 16, at_least=0)
+    polish: int = Option(int, 3, at_least=0)
 
     def variables(self, inputs: list[Variable], outputs: list[Variable]) -> tuple[list[Variable], list[Variable]]:
         law = self.rate_law
         if list(law.output_spec.values()) != [Scalar]:
             raise self.error(f"{law!r} must have one output, a Scalar; it has: {listing(law.output_spec)}", "rate_law")
         check_scalar(self, self.driving_force_input, law.input_spec, "driving_force_input", "input", law)
-        for option in ("sweeps", "bisections", "polish"):
-            if getattr(self, option) < 0:
-                raise self.error("must not be negative", option)
         self.providers = law.providers
         self._passed = [name for name in law.input_spec if name != self.driving_force_input]
         return [*inputs, *(Variable("rate_law", law.input_spec[name], name) for name in self._passed)], outputs

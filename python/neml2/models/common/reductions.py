@@ -12,6 +12,7 @@ from ...types import SR2, diff, mean, sum
 from ..base import Model
 from ..declarations import Input, Option, Output
 from ..registry import register
+from .sites import with_sites
 
 
 class OverPoints(Model):
@@ -53,10 +54,7 @@ class OverSites(Model):
     reduces: str = Option(str)
 
     def _sites(self, x: SR2) -> SR2:
-        """`x` with at least its last batch axis tagged as a site axis."""
-        if x.batch_ndim == 0:
-            raise self.error("the value has no site axis", "from", InvalidModel)
-        return x if x.sub_batch_ndim else x.sub_batch.retag(1)
+        return with_sites(self, x, "from")
 
 
 @register("SR2IntermediateMean")

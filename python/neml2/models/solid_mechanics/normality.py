@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from ...errors import listing, suggestion
+from ...errors import InvalidModel, listing, suggestion
 from ...types import Scalar, TensorWrapper
 from ..base import Model
 from ..declarations import Option, Reference, Variable
@@ -62,6 +62,9 @@ class Normality(Model):
             # A value shared by several points would collect the sum over them: give each point its own.
             values.update({name: _expanded(values[name], batch, sites) for name in self.from_})
             function, pullback = self._differentiate(values)
+            if function.data.shape != batch:
+                text = f"makes of each value of {listing(self.from_)} a value for each of {batch[-1]} sites"
+                raise self.error(f"'{self.function}' {text}; expected one value", "function", InvalidModel)
         gradients = pullback(torch.ones_like(function.data))
         return {
             to: type(values[name])(gradient, sub_batch_ndim=sites)

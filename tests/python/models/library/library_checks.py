@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import numpy as np
 from library_common import EXAMPLES as COMMON
+from library_crystal import EXAMPLES as CRYSTAL
 from library_examples import Example
+from library_physics import EXAMPLES as PHYSICS
 from library_solid import EXAMPLES as SOLID
 
 from neml2.compiler.capture import capture, inputs
 from neml2.compiler.differentiate import jacobian
 from neml2.compiler.pointgraph import PointGraph
 
-EXAMPLES = [*COMMON, *SOLID]
+EXAMPLES = [*COMMON, *SOLID, *PHYSICS, *CRYSTAL]
 POINTWISE = [e for e in EXAMPLES if e.sites or not e.lead]
 POINTS = 4
 

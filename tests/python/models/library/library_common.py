@@ -42,13 +42,31 @@ for T in ("Scalar", "SR2", "R2"):
     )
 
 TURN = {"r": (-0.4, 0.4), "r~1": (-0.4, 0.4), "t": (1.0, 1.5), "t~1": (0.0, 0.5)}
-example(
-    "WR2ImplicitExponentialTimeIntegration",
-    {"variable": "r"},
-    lambda s, sn, t, tn, w: s - turned((t - tn) * w, sn),
-    TURN,
-)
-example("WR2ExplicitExponentialTimeIntegration", {"variable": "r"}, lambda sn, t, tn, w: turned((t - tn) * w, sn), TURN)
+
+
+def nominally_turned(w, r):
+    """With the squared angle where the angle belongs."""
+    m = w @ w
+    p = w * (np.tan(m / 2) / (2 * m * np.cos(m / 2)) if m > 1e-5 else 0.25 + 5 * m * m / 96)
+    length = np.sqrt(p @ p)
+    return turned(p / length * 4 * np.arctan(length) if length else p, r)
+
+
+for label, turn in (("", nominally_turned), ("exact", turned)):
+    example(
+        "WR2ImplicitExponentialTimeIntegration",
+        {"variable": "r", "exact": "true" if label else "false"},
+        lambda s, sn, t, tn, w, turn=turn: s - turn((t - tn) * w, sn),
+        TURN,
+        label=label,
+    )
+    example(
+        "WR2ExplicitExponentialTimeIntegration",
+        {"variable": "r", "exact": "true" if label else "false"},
+        lambda sn, t, tn, w, turn=turn: turn((t - tn) * w, sn),
+        TURN,
+        label=label,
+    )
 
 for T in ("Scalar", "SR2"):
     example(

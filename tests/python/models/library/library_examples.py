@@ -27,7 +27,8 @@ F64 = torch.float64
 class Example:
     """`reference` takes the inputs in declared order, then the parameters, each at one point, and returns the
     output or a tuple of them. `domain`: bounds of an input, numbers or arrays of its shape, (-1, 1) where nothing
-    is said. `lead`: sizes of the batch axes a point has, tagged as site axes unless the type reduces points.
+    is said. `lead`: sizes of the batch axes a point has, tagged as site axes unless the type reduces points; `leads`:
+    those of single inputs, where they differ. `sections`: further text of the input file.
     `bad`: options that must be refused, and the option the error must name."""
 
     type: str
@@ -35,8 +36,10 @@ class Example:
     reference: Callable[..., Any]
     domain: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     lead: tuple[int, ...] = ()
+    leads: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sites: bool = True
     tensors: str = ""
+    sections: str = ""
     bad: tuple[tuple[Mapping[str, Any], str], ...] = ()
     label: str = ""
 
@@ -50,7 +53,7 @@ class Example:
         options = {**self.options, **(changes or {})}
         lines = [f"    {name} = '{value}'" for name, value in options.items() if value is not None]
         block = "\n".join(["  [m]", f"    type = {self.type}", *lines, "  []"])
-        return f"[Tensors]\n{self.tensors}\n[]\n[Models]\n{block}\n[]\n"
+        return f"[Tensors]\n{self.tensors}\n[]\n{self.sections}[Models]\n{block}\n[]\n"
 
     def build(self, changes: Mapping[str, Any] | None = None) -> Any:
         """A model of its own, for tests that change it."""
@@ -95,7 +98,7 @@ class Example:
         return self.domain.get(name, (-1.0, 1.0))
 
     def shape(self, model: Any, name: str) -> tuple[int, ...]:
-        return (*self.lead, *model.input_spec[name].BASE_SHAPE)
+        return (*self.leads.get(name, self.lead), *model.input_spec[name].BASE_SHAPE)
 
     def inputs(self, unit: Callable[[tuple[int, ...]], Array], batch: tuple[int, ...] = ()) -> dict[str, Array]:
         """Values of the unpromoted inputs; `unit(shape)` gives numbers in [0, 1]."""
@@ -110,11 +113,10 @@ class Example:
         return {f"var_{slot.name}": self.model._parameters[slot.name].detach().numpy() for slot in slots(self.model)}
 
     def typed(self, model: Any, values: Mapping[str, Array], dtype: torch.dtype = F64) -> dict[str, Any]:
-        tag = len(self.lead) if self.sites else 0
+        stored = {f"var_{slot.name}": slot.sub_batch_ndim for slot in slots(self.model)}
+        sites = {name: len(self.leads.get(name, self.lead)) if self.sites else 0 for name in model.input_spec} | stored
         return {
-            name: type_(
-                torch.as_tensor(np.asarray(values[name])).to(dtype), sub_batch_ndim=0 if "var_" in name else tag
-            )
+            name: type_(torch.as_tensor(np.asarray(values[name])).to(dtype), sub_batch_ndim=sites[name])
             for name, type_ in model.input_spec.items()
         }
 

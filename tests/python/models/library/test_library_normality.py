@@ -12,7 +12,8 @@ from neml2.types import Scalar
 
 SCALAR = [
     e for e in EXAMPLES
-    if Scalar in e.model.output_spec.values() and list((e.promoted or e.model).input_spec) and not e.lead
+    if Scalar in e.model.output_spec.values() and list((e.promoted or e.model).input_spec)
+    and not e.lead and not e.sections
 ]  # fmt: skip
 
 
@@ -51,3 +52,10 @@ def test_gradient_and_hessian_of_every_scalar_function(example):
         blocks = [hessian[f"d_{to}"][n].detach().numpy().reshape(expected.size, -1) for n in names]
         close(slopes[row : row + expected.size], np.concatenate(blocks, -1), 1e-10, f"Hessian, {to}")
         row += expected.size
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.type == "ResolvedShear"], ids=str)
+def test_a_function_that_makes_sites_is_refused(example):
+    normality = Normality(model=example.model, function="resolved_shears", **{"from": ["stress"], "to": ["flow"]})
+    with pytest.raises(ValueError, match="a value for each of 3 sites"):
+        normality.evaluate(example.typed(example.model, draw(example, 0)))

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Kinetics and geometry of reactions in solids."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Slip on the systems of a crystal."""

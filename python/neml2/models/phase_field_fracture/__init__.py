@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Phase-field models of fracture."""
