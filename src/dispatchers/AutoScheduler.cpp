@@ -136,7 +136,8 @@ private:
     for (std::size_t i = used; i-- > 1;)
     {
       const auto & cost = costs[order[i]];
-      shares[order[i]] = std::min(std::int64_t(std::max((end - cost.fixed) / cost.each, 0.0)), points - given);
+      shares[order[i]] =
+          std::min(std::int64_t(std::max((end - cost.fixed) / cost.each, 0.0)), points - given);
       given += shares[order[i]];
     }
     shares[order[0]] = points - given;

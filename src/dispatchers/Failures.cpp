@@ -1,62 +1,95 @@
 // SPDX-License-Identifier: MIT
 #include "dispatchers/Failures.h"
 
-#include "aoti/FailureReport.h"
-#include "dispatchers/Cut.h"
+#include "aoti/guard.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <algorithm>
+#include <new>
 
 namespace neml2::dispatchers
 {
+namespace
+{
 
-void Failures::keep(const Cut & cut, std::int64_t begin, std::int64_t rows)
+bool is_recoverable(const std::exception_ptr & error)
 {
   try
   {
-    throw;
+    std::rethrow_exception(error);
   }
-  catch (const aoti::ConvergenceError & error)
+  catch (const aoti::Exception & known)
   {
-    auto points = error.points();
-    for (auto & point : points)
-      point.index = cut.point_in_whole(point.index, begin, rows);
-    std::sort(points.begin(), points.end(), [](const auto & a, const auto & b) { return a.index < b.index; });
-    const auto text = aoti::failure_text(points, cut.points());
-    _failures.push_back({begin, std::make_exception_ptr(aoti::ConvergenceError(text, std::move(points)))});
+    return known.recoverable();
   }
   catch (...)
   {
-    _fatal = true;
-    _failures.push_back({begin, std::current_exception()});
+    return false;
   }
 }
 
-void Failures::raise()
+/// Throws a failure of the points from `begin` on as one of the whole batch.
+[[noreturn]] void raise_in_whole(const std::exception_ptr & error, std::int64_t begin, std::int64_t points,
+                                 const aoti::Cause & cause)
 {
+  try
+  {
+    std::rethrow_exception(error);
+  }
+  catch (const aoti::ConvergenceError & failed)
+  {
+    auto moved = failed.points();
+    for (auto & point : moved)
+      point.index += begin;
+    aoti::report_failed(std::move(moved), points, cause);
+  }
+  catch (...)
+  {
+    aoti::throw_as_exception();
+  }
+}
+
+} // namespace
+
+void Failures::keep(const Part & part) noexcept
+{
+  try
+  {
+    _failures.push_back({part.begin, std::current_exception()});
+    _fatal = _fatal || !is_recoverable(_failures.back().error);
+  }
+  catch (const std::bad_alloc &)
+  {
+    _fatal = _lost = true;
+  }
+}
+
+void Failures::raise(std::int64_t points, const aoti::Cause & cause)
+{
+  if (_lost)
+    throw std::bad_alloc();
   if (_failures.empty())
     return;
-  std::sort(_failures.begin(), _failures.end(), [](const auto & a, const auto & b) { return a.begin < b.begin; });
+  std::sort(_failures.begin(), _failures.end(),
+            [](const auto & a, const auto & b) { return a.begin < b.begin; });
   if (_failures.size() == 1)
-    std::rethrow_exception(_failures[0].error);
+    raise_in_whole(_failures[0].error, _failures[0].begin, points, cause);
+  constexpr std::size_t shown = 3; // the rest is in the exception
   std::vector<std::exception_ptr> errors;
-  std::string text = std::to_string(_failures.size()) + " parts of the batch failed";
-  for (const auto & failure : _failures)
-  {
-    errors.push_back(failure.error);
+  std::string text = std::to_string(_failures.size()) + " parts of the batch failed: ";
+  for (const auto & [begin, error] : _failures)
     try
     {
-      std::rethrow_exception(failure.error);
+      raise_in_whole(error, begin, points, cause);
     }
-    catch (const std::exception & error)
+    catch (const std::exception & whole)
     {
-      if (errors.size() <= 3)
-        text += (errors.size() == 1 ? ": " : "; ") + std::string(error.what());
+      errors.push_back(std::current_exception());
+      if (errors.size() <= shown)
+        text += (errors.size() == 1 ? "" : "; ") + std::string(whole.what());
     }
-    catch (...)
-    {
-    }
-  }
+  if (errors.size() > shown)
+    text += "; and " + std::to_string(errors.size() - shown) + " more";
   throw aoti::AggregateError(text, std::move(errors));
 }
 

@@ -14,8 +14,8 @@ namespace
 
 using RankInNode = int (*)(const int * comm);
 
-/// The function of libneml2_mpi.so, which lies beside this library where MPI was found when it was built; null
-/// without. So programs that use no MPI load none.
+/// The function of libneml2_mpi.so, which lies beside this library where MPI was found when it was built;
+/// null without. So programs that use no MPI load none.
 RankInNode load()
 {
   static const RankInNode function = []() -> RankInNode

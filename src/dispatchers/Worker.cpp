@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "dispatchers/Worker.h"
 
+#include "neml2/aoti/exceptions.h"
+
 namespace neml2::dispatchers
 {
 
 Worker::~Worker()
 {
+  if (::getpid() != _process)
+  {
+    _thread.detach(); // it was left behind in the parent
+    return;
+  }
   {
     const std::lock_guard lock(_guard);
     _ends = true;
@@ -16,6 +23,10 @@ Worker::~Worker()
 
 void Worker::post(std::function<void()> task)
 {
+  if (::getpid() != _process)
+    throw aoti::FatalError(
+        "this process was forked off after the model was loaded for several devices, whose "
+        "threads stayed behind; load it again here");
   {
     const std::lock_guard lock(_guard);
     _tasks.push_back(std::move(task));

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <thread>
+#include <utility>
 
 namespace neml2::threads
 {
@@ -44,7 +45,16 @@ bool in_tbb_worker()
   return number != 0 && number != static_cast<unsigned short>(-1);
 }
 
+thread_local int granted = 0; // by Allowed; 0: nobody decided
+
 } // namespace
+
+Allowed::Allowed(int threads) : _before(std::exchange(granted, threads)) {}
+
+Allowed::~Allowed()
+{
+  granted = _before;
+}
 
 int share_of_rank(int ranks, int cores)
 {
@@ -53,6 +63,8 @@ int share_of_rank(int ranks, int cores)
 
 int allowed()
 {
+  if (granted > 0)
+    return granted;
   if (at::in_parallel_region() || in_tbb_worker())
     return 1;
   static const int usual = at::get_num_threads();

@@ -12,6 +12,19 @@ namespace neml2::threads
 /// say otherwise.
 NEML2_EXPORT int allowed();
 
+/// While one lives, allowed() is `threads` in its thread: for those that work on behalf of another.
+class NEML2_EXPORT Allowed
+{
+public:
+  explicit Allowed(int threads);
+  ~Allowed();
+  Allowed(const Allowed &) = delete;
+  Allowed & operator=(const Allowed &) = delete;
+
+private:
+  int _before;
+};
+
 /// The share of a node's cores that one of `ranks` processes gets: at least one.
 NEML2_EXPORT int share_of_rank(int ranks, int cores);
 
