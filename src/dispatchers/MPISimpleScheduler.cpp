@@ -12,20 +12,20 @@ namespace neml2
 namespace
 {
 
-using RankInNode = int (*)(const int * comm);
+using Function = int (*)(const int * comm);
 
 /// The function of libneml2_mpi.so, which lies beside this library where MPI was found when it was built;
 /// null without. So programs that use no MPI load none.
-RankInNode load()
+Function load()
 {
-  static const RankInNode function = []() -> RankInNode
+  static const Function function = []() -> Function
   {
     Dl_info here{};
     if (!dladdr(reinterpret_cast<const void *>(&load), &here) || !here.dli_fname)
       return nullptr;
     const auto file = std::filesystem::path(here.dli_fname).parent_path() / "libneml2_mpi.so";
     void * library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-    return library ? reinterpret_cast<RankInNode>(dlsym(library, "neml2_mpi_rank_in_node")) : nullptr;
+    return library ? reinterpret_cast<Function>(dlsym(library, "neml2_mpi_rank_in_node")) : nullptr;
   }();
   return function;
 }
@@ -53,14 +53,15 @@ bool MPISimpleScheduler::available()
 
 MPISimpleScheduler::MPISimpleScheduler(const std::vector<std::string> & devices,
                                        const std::vector<std::int64_t> & batch_sizes, std::optional<int> comm)
-    : MPISimpleScheduler(devices, batch_sizes, rank_in_node(comm))
+    : MPISimpleScheduler(devices, batch_sizes, RankInNode{rank_in_node(comm)})
 {
 }
 
 MPISimpleScheduler::MPISimpleScheduler(const std::vector<std::string> & devices,
-                                       const std::vector<std::int64_t> & batch_sizes, std::size_t rank)
-    : Scheduler(devices.empty() ? std::vector<std::string>{} : std::vector{devices[rank % devices.size()]}),
-      _batch_size(sizes_by_device(batch_sizes, devices.size(), "batch sizes")[rank % devices.size()])
+                                       const std::vector<std::int64_t> & batch_sizes, RankInNode rank)
+    : Scheduler(devices.empty() ? std::vector<std::string>{}
+                                : std::vector{devices[rank.number % devices.size()]}),
+      _batch_size(sizes_by_device(batch_sizes, devices.size(), "batch sizes")[rank.number % devices.size()])
 {
 }
 

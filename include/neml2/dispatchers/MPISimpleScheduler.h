@@ -7,7 +7,9 @@ namespace neml2
 {
 
 /// One device for each rank of an MPI job: the position of the rank in its node picks it from the list, in
-/// turn. The rest is as with SimpleScheduler. MPI must be initialized.
+/// turn. The rest is as with SimpleScheduler. MPI must be initialized; all ranks of `comm` make theirs
+/// together, and talk to one another then only: what one of them throws, then or later, keeps no other
+/// waiting.
 class NEML2_EXPORT MPISimpleScheduler : public Scheduler
 {
 public:
@@ -24,8 +26,13 @@ public:
   std::unique_ptr<Schedule> schedule(std::int64_t points) override;
 
 private:
+  struct RankInNode // no number, which could be meant for a communicator
+  {
+    std::size_t number;
+  };
+
   MPISimpleScheduler(const std::vector<std::string> & devices, const std::vector<std::int64_t> & batch_sizes,
-                     std::size_t rank_in_node);
+                     RankInNode rank);
 
   std::int64_t _batch_size;
 };

@@ -5,7 +5,7 @@
 #include "neml2/aoti/load_model.h"
 #include "neml2/dispatchers/MPISimpleScheduler.h"
 
-#include <ATen/Functions.h>
+#include <ATen/ATen.h>
 #include <cstdio>
 #include <mpi.h>
 
