@@ -3,8 +3,7 @@
 
 ``Model(metadata)`` loads one package; ``load_model(stub, name)`` finds it through an input file, and spreads its
 batches over devices if it is given a scheduler. Errors are ``ConvergenceError`` (recoverable: cut the time step),
-``FatalError`` and ``AggregateError``, all of them
-``neml2.aoti.Exception``.
+``FatalError`` and ``AggregateError``, all of them ``neml2.aoti.Exception``.
 """
 
 from __future__ import annotations
