@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What dispatching a batch costs, and what several devices bring. Arguments: a stub of elasticity, one of an
 // implicit model `model`. Prints a line for each measurement: what, points, parts, microseconds of a call
-// (the median of many), of the undispatched call, and their difference per part.
+// (the least of many), of the undispatched call, and their difference per part.
 #include "neml2/aoti/load_model.h"
 #include "neml2/dispatchers/AutoScheduler.h"
 #include "neml2/dispatchers/SimpleScheduler.h"
@@ -21,13 +21,8 @@ using namespace neml2;
 using Names = std::vector<std::string>;
 using Sizes = std::vector<std::int64_t>;
 
-double median(std::vector<double> times)
-{
-  std::nth_element(times.begin(), times.begin() + std::ssize(times) / 2, times.end());
-  return times[times.size() / 2];
-}
-
-/// Medians of microseconds of two calls in turn, so that a change of the machine's load meets both.
+/// Microseconds of two calls, measured in turn: the least of many short rounds, so that what else the machine
+/// does disturbs few of them.
 std::pair<double, double> measure(const std::function<void()> & one, const std::function<void()> & other)
 {
   using clock = std::chrono::steady_clock;
@@ -40,14 +35,14 @@ std::pair<double, double> measure(const std::function<void()> & one, const std::
   };
   for (int i = 0; i < 20; i++) // also what AutoScheduler learns from
     one(), other();
-  const int calls = std::clamp(static_cast<int>(300 / time(other, 5)), 1, 1000);
-  std::vector<double> ones, others;
-  for (double spent = 0; spent < 1e6; spent += (ones.back() + others.back()) * calls)
+  const int calls = std::clamp(static_cast<int>(100 / std::max(time(one, 5), time(other, 5))), 1, 1000);
+  double least_one = time(one, calls), least_other = time(other, calls);
+  for (double spent = 0; spent < 1e6; spent += (least_one + least_other) * calls)
   {
-    ones.push_back(time(one, calls));
-    others.push_back(time(other, calls));
+    least_one = std::min(least_one, time(one, calls));
+    least_other = std::min(least_other, time(other, calls));
   }
-  return {median(ones), median(others)};
+  return {least_one, least_other};
 }
 
 aoti::ValueMap inputs_of(const aoti::ModelHandle & model, std::int64_t points)

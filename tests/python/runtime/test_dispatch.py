@@ -75,7 +75,7 @@ def test_failures_name_the_points_of_the_whole_batch(isoharden_stub: Path) -> No
 
 def test_solver_options_are_passed_on(isoharden_stub: Path) -> None:
     inputs = step_inputs(load_model(isoharden_stub, "model"), 1, ramp(8, 10), [])
-    model = load_model(isoharden_stub, "model", SCHEDULERS["parts"](), solvers={"newton": {"max_its": "1"}})
+    model = load_model(isoharden_stub, "model", SCHEDULERS["elsewhere"](), solvers={"newton": {"max_its": "1"}})
     with pytest.raises(aoti.ConvergenceError):
         model.forward(inputs)
 
