@@ -59,7 +59,8 @@ MODULES := $(VENV)/.modules
 $(shell mkdir -p $(VENV); find python -name '*.py' | LC_ALL=C sort >$(MODULES).new; \
   cmp -s $(MODULES).new $(MODULES) && rm $(MODULES).new || mv $(MODULES).new $(MODULES))
 
-$(VENV)/.installed: $(VENV)/.tools $(NATIVE) $(MODULES)
+# Once tests have brought their packages (MPI among them), what is built with these is built.
+$(VENV)/.installed: $(VENV)/.tools $(NATIVE) $(MODULES) $(wildcard $(VENV)/.test-system)
 	@echo "building neml2 (log: build/build.log)"; mkdir -p build
 	@$(PY) -m pip install --no-build-isolation --no-deps -e . $(foreach setting,$(SETTINGS),--config-settings=$(setting)) \
 	  -v >build/build.log 2>&1 || { tail -n 60 build/build.log; exit 1; }
@@ -74,7 +75,8 @@ example-fe: build
 	@cmake/system-packages.sh "$(PYTHON)" fe
 	@$(MAKE) --no-print-directory -C examples/fe PYTHON=$(abspath $(PY))
 
-test: test-cpp test-python
+test: $(VENV)/.test-system
+	@$(MAKE) --no-print-directory test-cpp test-python
 
 test-cpp: build
 	@cmake --build $(BUILD) --target neml2_tests

@@ -3,8 +3,8 @@
 # Makes sure of what the build needs from the system: a C++ compiler, Python's headers and venv, make, pkg-config,
 # nlohmann-json and GoogleTest. Installs what is missing where it may (apt-get as root or through password-less sudo);
 # otherwise names it. nlohmann-json and GoogleTest are fetched by CMake where they are missing, so they never stop it.
-# With the argument `test` after the interpreter: what tests need besides, a browser, graphviz, and what `fe` asks for;
-# they are skipped where these cannot be installed. With `fe`: PETSc and MPI, which examples/fe cannot do without.
+# With the argument `test` after the interpreter: what tests need besides, a browser, graphviz, Open MPI and what `fe` asks
+# for; they are skipped where these cannot be installed. With `fe`: PETSc and MPI, which examples/fe cannot do without.
 set -u
 python=$1
 purpose=${2:-build}
@@ -24,6 +24,8 @@ if [ "$purpose" = test ]; then
   command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
     command -v google-chrome >/dev/null 2>&1 || optional="$optional chromium"
   command -v dot >/dev/null 2>&1 || optional="$optional graphviz"
+  command -v mpirun >/dev/null 2>&1 && command -v mpicc >/dev/null 2>&1 ||
+    optional="$optional openmpi-bin libopenmpi-dev"
 fi
 petsc=""
 pkg-config --exists petsc >/dev/null 2>&1 || petsc="$petsc petsc-dev pkg-config"

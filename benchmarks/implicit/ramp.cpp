@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cost of implicit updates from C++, along a strain ramp of 100 steps, beside a memcpy of the same bytes.
 //
-//     bench_implicit METADATA THREADS [SECONDS [BATCH...]]
+//     bench_implicit METADATA THREADS [SECONDS [BATCH...]]      THREADS 0: as many as it gets by itself
 //
 // `strain` grows linearly to (0.1, -0.05, -0.05, 0, 0, 0), `t` to end times spread evenly in the logarithm
 // over the batch between the two exponents below; every input `x~1` is the x of the step before, `x~2` that
@@ -155,7 +155,8 @@ int main(int argc, char ** argv)
   const Model model(argv[1]);
   const int threads = std::atoi(argv[2]);
   const double seconds = argc > 3 ? std::atof(argv[3]) : 1.0;
-  at::set_num_threads(threads);
+  if (threads > 0)
+    at::set_num_threads(threads);
   std::vector<std::int64_t> batches;
   for (int i = 4; i < argc; i++)
     batches.push_back(std::atoll(argv[i]));

@@ -2,6 +2,7 @@
 #include "aoti/Call.h"
 
 #include "aoti/NearMatch.h"
+#include "dispatchers/Dispatcher.h"
 #include "neml2/aoti/exceptions.h"
 #include "neml2/native/Kernel.h"
 
@@ -35,12 +36,6 @@ std::int64_t count_points(const Shape & batch)
   return points;
 }
 
-at::Tensor empty(at::IntArrayRef shape, const Signature & signature)
-{
-  return signature.device.is_cpu() ? at::detail::empty_cpu(shape, signature.dtype, false, std::nullopt)
-                                   : at::empty(shape, at::device(signature.device).dtype(signature.dtype));
-}
-
 /// Asks for large pages under a large fresh tensor: most of the time that it costs otherwise goes into page
 /// faults.
 void prefer_large_pages(const at::Tensor & tensor)
@@ -57,14 +52,17 @@ void prefer_large_pages(const at::Tensor & tensor)
 
 Call::Call(const Signature & signature, const ValueMap & inputs,
            std::shared_ptr<const ParameterValues> parameters)
-    : _signature(signature), _parameters(std::move(parameters))
+    : _signature(signature), _parameters(std::move(parameters)), _device(signature.device),
+      _follows_strides(signature.follows_strides)
 {
+  if (signature.anywhere)
+    choose_device(inputs);
   for (const auto & slot : signature.inputs)
   {
     const auto given = inputs.find(slot.name);
     if (given == inputs.end())
       fail_names(inputs);
-    check_tensor(given->second, {"input", slot.name}, slot.trailing, signature.dtype, signature.device);
+    check_tensor(given->second, {"input", slot.name}, slot.trailing, signature.dtype, _device);
     _given.push_back({&slot, &given->second, "input"});
   }
   if (inputs.size() != signature.inputs.size())
@@ -73,11 +71,29 @@ Call::Call(const Signature & signature, const ValueMap & inputs,
   {
     const auto & slot = signature.parameters[i];
     const auto & value = (*_parameters)[i];
-    check_tensor(value, {"parameter", slot.name}, slot.trailing, signature.dtype, signature.device);
+    check_tensor(value, {"parameter", slot.name}, slot.trailing, signature.dtype, _device);
     _given.push_back({&slot, &value, "parameter"});
   }
   for (const auto & given : _given)
     broadcast(given);
+}
+
+/// That of the inputs; the parameters follow.
+void Call::choose_device(const ValueMap & inputs)
+{
+  if (inputs.empty() || !inputs.begin()->second.defined() || inputs.begin()->second.device() == _device)
+    return;
+  _device = inputs.begin()->second.device();
+  auto moved = *_parameters;
+  for (auto & value : moved)
+    value = value.to(_device);
+  _parameters = std::make_shared<const ParameterValues>(std::move(moved));
+}
+
+at::Tensor Call::empty(at::IntArrayRef shape) const
+{
+  return _device.is_cpu() ? at::detail::empty_cpu(shape, _signature.dtype, false, std::nullopt)
+                          : at::empty(shape, at::device(_device).dtype(_signature.dtype));
 }
 
 void Call::fail_names(const ValueMap & inputs) const
@@ -129,7 +145,7 @@ void Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wan
       throw FatalError("there is a tangent for '" + slot.name +
                        "', but no derivative with respect to it was " +
                        "compiled; compile the model with -d :" + slot.name);
-    check_tensor(tangent->second, {"tangent", slot.name}, slot.trailing, _signature.dtype, _signature.device);
+    check_tensor(tangent->second, {"tangent", slot.name}, slot.trailing, _signature.dtype, _device);
     _tangents.push_back({&slot, &tangent->second, "tangent"});
     _tangent_places[i] = job.tangent_size;
     job.tangent_sources.push_back(i);
@@ -149,14 +165,19 @@ void Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wan
 
 Argument Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const
 {
-  const bool follows = _signature.follows_strides && _batch.size() <= NEML2_NATIVE_MAX_BATCH_AXES;
+  const bool follows = _follows_strides && _batch.size() <= NEML2_NATIVE_MAX_BATCH_AXES;
   return as_rows(tensor, trailing, components, _batch, follows);
 }
 
-void Call::bind()
+void Call::bind(const dispatchers::Dispatcher * dispatcher)
 {
   job.batch = _batch;
   job.points = count_points(_batch);
+  if (dispatcher)
+  {
+    spread.emplace(dispatcher->spread(job.points, _device));
+    _follows_strides = spread->follows_strides;
+  }
   for (const auto & given : _given)
   {
     job.sources.push_back(rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size));
@@ -177,7 +198,7 @@ at::Tensor Call::make(at::IntArrayRef trailing, bool is_batched) const
   if (is_batched)
     shape = _batch;
   shape.append(trailing.begin(), trailing.end());
-  at::Tensor tensor = empty(shape, _signature);
+  at::Tensor tensor = empty(shape);
   prefer_large_pages(tensor);
   return tensor;
 }
@@ -185,7 +206,7 @@ at::Tensor Call::make(at::IntArrayRef trailing, bool is_batched) const
 at::Tensor Call::own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing,
                      bool needs_batch)
 {
-  check_tensor(tensor, what, trailing, _signature.dtype, _signature.device);
+  check_tensor(tensor, what, trailing, _signature.dtype, _device);
   const auto batch = batch_shape(tensor, trailing.size());
   if (batch != at::IntArrayRef(_batch) && (needs_batch || !batch.empty()))
     throw FatalError(what.text() + " has the batch shape " + to_text(batch) + ", expected " +
@@ -203,7 +224,7 @@ at::Tensor Call::own(const at::Tensor & tensor, const Label & what, at::IntArray
                                                       : !rows(tensor, trailing.size(), 1).keep.defined();
   if (rows_fit && !tensor.is_neg() && !overlaps_source(region))
     return tensor;
-  auto temporary = empty(tensor.sizes(), _signature);
+  auto temporary = empty(tensor.sizes());
   _copies.emplace_back(temporary, tensor);
   return temporary;
 }

@@ -3,8 +3,10 @@
 
 #include "aoti/Engine.h"
 #include "aoti/Memory.h"
+#include "dispatchers/Spread.h"
 #include "neml2/aoti/Model.h"
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +39,16 @@ struct Signature
   c10::ScalarType dtype = c10::ScalarType::Double;
   c10::Device device = c10::kCPU;
   bool follows_strides = false; ///< whether the engine reads and writes arrays of any strides in place
+  bool anywhere = false; ///< whether inputs may be on any device; all of them then are on that of the first
+};
+
+/// Which derivatives a call wants, in terms that hold for the packages of all devices.
+struct PlanRequest
+{
+  std::vector<PairUse> use;         ///< by pair
+  std::vector<std::size_t> outputs; ///< of a jvp: whose tangents
+  std::vector<std::int64_t> places; ///< of a jvp: where the tangent of an input or parameter is, or -1
+  bool along_tangents = false;
 };
 
 /// Collects and checks the arguments of one call.
@@ -50,10 +62,14 @@ public:
   /// have one.
   void add_tangents(const ValueMap & tangents, const std::vector<char> & wanted);
 
-  /// Broadcasts everything added so far and fills the sources and tangents of the job.
-  void bind();
+  /// Broadcasts everything added so far and fills the sources and tangents of the job. With a dispatcher, the
+  /// points are spread over its devices.
+  void bind(const dispatchers::Dispatcher * dispatcher = nullptr);
 
   const Shape & batch() const { return _batch; }
+
+  /// Where its tensors are.
+  c10::Device device() const { return _device; }
 
   /// An argument and what it stands for.
   struct Given
@@ -104,8 +120,12 @@ public:
                 std::span<const Operand> sources);
 
   Job job;
+  PlanRequest request; ///< what job.plan was chosen for
+  std::optional<dispatchers::Spread> spread;
 
 private:
+  void choose_device(const ValueMap & inputs);
+  at::Tensor empty(at::IntArrayRef shape) const;
   void broadcast(const Given & given);
   [[noreturn]] void fail_to_broadcast() const;
   [[noreturn]] void fail_names(const ValueMap & inputs) const;
@@ -118,6 +138,8 @@ private:
 
   const Signature & _signature;
   std::shared_ptr<const ParameterValues> _parameters;
+  c10::Device _device;
+  bool _follows_strides;
   Shape _batch;
   c10::SmallVector<Given, 8> _given; ///< inputs, then parameters
   c10::SmallVector<Given, 4> _tangents;

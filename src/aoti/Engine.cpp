@@ -4,6 +4,8 @@
 #include "device/DeviceEngine.h"
 #include "native/NativeEngine.h"
 #include "neml2/aoti/exceptions.h"
+#include "neml2/threads/Team.h"
+#include "neml2/threads/allowed.h"
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
@@ -22,8 +24,9 @@ constexpr std::int64_t chunk_bytes = 256 * 1024; // stays in a second-level cach
 constexpr std::int64_t stream_bytes = 4 << 20;   // outputs beyond this do not stay in one
 
 // Blocks that are worth handing to another thread: a Newton solve costs far more than an explicit function.
-constexpr std::int64_t explicit_grain = 64;
+constexpr std::int64_t explicit_grain = 256;
 constexpr std::int64_t implicit_grain = 2;
+constexpr std::int64_t pieces_per_thread = 4;
 
 /// The device a package is for, with a number: the present one where it says none.
 c10::Device device_of(const Metadata & metadata)
@@ -141,18 +144,29 @@ private:
 
   void process_chunks(std::int64_t blocks)
   {
-    const auto step = _engine.blocks_per_chunk(_job, blocks) * _m.lanes;
-    const auto chunks = at::divup(_job.points, step);
-    const auto points_of = [&](std::int64_t chunk)
-    { return Span{chunk * step, std::clamp<std::int64_t>(_job.points - chunk * step, 0, step)}; };
-    const auto work_on = [&](std::int64_t begin, std::int64_t end)
+    const int threads = threads::allowed();
+    const auto step = _engine.blocks_per_chunk(_job, blocks, threads) * _m.lanes;
+    const auto points_of = [&](threads::Piece chunks)
+    {
+      const auto first = chunks.begin * step;
+      return Span{first, chunks ? std::min(step, _job.points - first) : 0};
+    };
+    const auto after = [](threads::Piece & chunks, threads::Claims & claims)
+    { return ++chunks.begin < chunks.end ? chunks : claims.claim(); };
+    const auto work_on = [&](threads::Claims & claims)
     {
       try
       {
+        auto chunks = claims.claim();
+        if (!chunks)
+          return;
         WorkspacePool::Loan work(*_engine._pool);
-        load_state(*work, points_of(begin));
-        for (auto chunk = begin; chunk < end; chunk++)
-          process(*work, points_of(chunk), chunk + 1 < end ? points_of(chunk + 1) : Span{}, false);
+        for (load_state(*work, points_of(chunks)); chunks;)
+        {
+          const auto points = points_of(chunks);
+          chunks = after(chunks, claims);
+          process(*work, points, points_of(chunks), false);
+        }
         _kernels.fence();
       }
       catch (...)
@@ -162,10 +176,8 @@ private:
           _error = std::current_exception();
       }
     };
-    if (chunks == 1)
-      work_on(0, 1);
-    else
-      at::parallel_for(0, chunks, 1, work_on);
+    const auto grain = at::divup(_engine.grain(), step / _m.lanes);
+    threads::Team::of_process().share(at::divup(_job.points, step), grain, threads - 1, work_on);
     if (_error)
       std::rethrow_exception(_error);
   }
@@ -353,7 +365,12 @@ private:
   std::exception_ptr _error;
 };
 
-std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) const
+std::int64_t Engine::grain() const
+{
+  return _implicit ? implicit_grain : explicit_grain;
+}
+
+std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks, int threads) const
 {
   auto elements = _metadata.state_size + job.tangent_size;
   if (job.plan)
@@ -361,9 +378,10 @@ std::int64_t Engine::blocks_per_chunk(const Job & job, std::int64_t blocks) cons
   const auto bytes =
       elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
   const auto fitting = std::max<std::int64_t>(chunk_bytes / bytes, 1);
-  // every thread gets some, if there is enough to do; results do not depend on where a batch is cut
-  const auto share = at::divup(blocks, at::get_num_threads());
-  return std::min(fitting, std::max(share, _implicit ? implicit_grain : explicit_grain));
+  // every thread gets some, if there is enough to do, and the last one to end does not end much later;
+  // results do not depend on where a batch is cut
+  const auto share = threads > 1 ? at::divup(blocks, threads * pieces_per_thread) : blocks;
+  return std::min(fitting, std::max(share, grain()));
 }
 
 void Engine::run(const Job & job) const

@@ -61,7 +61,8 @@ private:
   template <typename T>
   class Run;
 
-  std::int64_t blocks_per_chunk(const Job & job, std::int64_t blocks) const;
+  std::int64_t grain() const;
+  std::int64_t blocks_per_chunk(const Job & job, std::int64_t blocks, int threads) const;
 
   Metadata _metadata;
   std::vector<std::unique_ptr<Segment>> _segments;

@@ -38,7 +38,7 @@ ValueMap Model::forward(const ValueMap & inputs) const
       [&]
       {
         Call call(_impl->signature, inputs, _impl->present());
-        call.bind();
+        call.bind(_impl->dispatcher.get());
         auto outputs = _impl->make_outputs(call);
         _impl->run(call);
         return outputs;
@@ -51,7 +51,7 @@ ValueMap Model::forward_natural(const ValueMap & inputs) const
       [&]
       {
         Call call(_impl->signature, inputs, _impl->present());
-        call.bind();
+        call.bind(_impl->dispatcher.get());
         auto outputs = _impl->make_outputs(call);
         std::atomic<std::uint64_t> iterated = 0;
         call.job.iterated = &iterated;
@@ -69,7 +69,7 @@ void Model::forward_into(const ValueMap & inputs, const ValueMap & outputs) cons
       [&]
       {
         Call call(_impl->signature, inputs, _impl->present());
-        call.bind();
+        call.bind(_impl->dispatcher.get());
         _impl->own_outputs(call, outputs);
         _impl->run(call);
       });
@@ -83,7 +83,7 @@ std::pair<ValueMap, ValueMap> Model::jvp(const ValueMap & inputs, const ValueMap
         _impl->need_derivatives("jvp");
         Call call(_impl->signature, inputs, _impl->present());
         _impl->plan_jvp(call, tangents, _impl->differentiated);
-        call.bind();
+        call.bind(_impl->dispatcher.get());
         auto outputs = _impl->make_outputs(call);
         ValueMap products;
         std::span<const Operand> results = call.job.plan->results;
@@ -116,7 +116,7 @@ void Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const V
                              name + ":");
         }
         _impl->plan_jvp(call, tangents, wanted);
-        call.bind();
+        call.bind(_impl->dispatcher.get());
         _impl->own_outputs(call, outputs);
         std::span<const Operand> results = call.job.plan->results;
         for (const auto i : wanted)
@@ -138,7 +138,7 @@ std::pair<ValueMap, JacobianMap> Model::jacobian(const ValueMap & inputs) const
         _impl->need_derivatives("jacobian");
         Call call(_impl->signature, inputs, _impl->present());
         const auto use = _impl->plan_jacobian(call, std::vector<char>(_impl->pairs.size(), 1));
-        call.bind();
+        call.bind(_impl->dispatcher.get());
         auto outputs = _impl->make_outputs(call);
         JacobianMap blocks;
         std::span<const Operand> results = call.job.plan->results;
@@ -172,7 +172,7 @@ void Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, con
             wanted[p] = 1;
           }
         const auto use = _impl->plan_jacobian(call, wanted);
-        call.bind();
+        call.bind(_impl->dispatcher.get());
         _impl->own_outputs(call, outputs);
         std::span<const Operand> results = call.job.plan->results;
         for (std::size_t p = 0; p < use.size(); p++)

@@ -45,7 +45,7 @@ std::string Model::Implementation::cause_of(const Call & call, const FailedPoint
   auto fixed = std::make_shared<ParameterValues>();
   for (const auto & given : call.given())
   {
-    auto value = value_at(given, call.batch(), point.index);
+    auto value = value_at(given, call.batch(), point.index).to(signature.device);
     if (!value.isfinite().all().item<bool>())
       words += (words.empty() ? "" : " and ") + Label{given.kind, given.slot->name}.text();
     if (inputs.size() < signature.inputs.size())

@@ -194,19 +194,37 @@ std::vector<PairUse> Model::Implementation::uses(const Call & call, const std::v
   return use;
 }
 
-std::vector<PairUse> Model::Implementation::plan_jacobian(Call & call, const std::vector<char> & wanted) const
+const DerivativePlan & Model::Implementation::plan(const PlanRequest & request) const
 {
-  auto use = uses(call, wanted);
-  std::string key = "J";
+  const auto & [use, outputs, places, along_tangents] = request;
+  std::string key = along_tangents ? "v" : "J";
   for (const auto pair : use)
     key += static_cast<char>(pair);
-  call.job.plan = &_plans.get(key,
-                              [&]
-                              {
-                                return engine.native() ? native_plan_jacobian(block_sizes(), use)
-                                                       : aoti::plan_jacobian(plan_source(), use);
-                              });
-  return use;
+  for (const auto place : places)
+    key += place >= 0 ? 't' : '0';
+  for (const auto output : outputs)
+    key += "," + std::to_string(output);
+  const auto make = [&]
+  {
+    if (!along_tangents)
+      return engine.native() ? native_plan_jacobian(block_sizes(), use)
+                             : aoti::plan_jacobian(plan_source(), use);
+    if (engine.native())
+      return native_plan_jvp(pairs.size(), signature.outputs, outputs);
+    std::vector<std::int64_t> by_pair;
+    for (const auto input : _pair_inputs)
+      by_pair.push_back(places[input]);
+    return aoti::plan_jvp(plan_source(), use, by_pair, outputs);
+  };
+  return _plans.get(key, make);
+}
+
+const std::vector<PairUse> & Model::Implementation::plan_jacobian(Call & call,
+                                                                  const std::vector<char> & wanted) const
+{
+  call.request.use = uses(call, wanted);
+  call.job.plan = &plan(call.request);
+  return call.request.use;
 }
 
 void Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents,
@@ -217,39 +235,60 @@ void Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents,
   for (std::size_t p = 0; p < pairs.size(); p++)
     wanted[p] = call.tangent_place(_pair_inputs[p]) >= 0 &&
                 std::find(outputs.begin(), outputs.end(), _pair_outputs[p]) != outputs.end();
-  const auto use = uses(call, wanted);
-  std::string key = "v";
-  for (const auto pair : use)
-    key += static_cast<char>(pair);
+  call.request = {uses(call, wanted), outputs, {}, true};
   for (std::size_t i = 0; i < _differentiable.size(); i++)
-    key += call.tangent_place(i) >= 0 ? 't' : '0';
-  for (const auto output : outputs)
-    key += "," + std::to_string(output);
-  const auto make = [&]
-  {
-    if (engine.native())
-      return native_plan_jvp(pairs.size(), signature.outputs, outputs);
-    std::vector<std::int64_t> places;
-    for (const auto input : _pair_inputs)
-      places.push_back(call.tangent_place(input));
-    return aoti::plan_jvp(plan_source(), use, places, outputs);
-  };
-  call.job.plan = &_plans.get(key, make);
+    call.request.places.push_back(call.tangent_place(i));
+  call.job.plan = &plan(call.request);
+}
+
+const Operand * Model::Implementation::sources_like(const Implementation & other, const Job & job,
+                                                    const Sink & sink, const DerivativePlan * plan) const
+{
+  for (std::size_t i = 0; i < _output_sources.size(); i++)
+    if (sink.sources == other._output_sources[i].data())
+      return _output_sources[i].data();
+  return plan->results.data() + (sink.sources - job.plan->results.data());
 }
 
 void Model::Implementation::run(Call & call) const
 {
   call.announce();
-  try
-  {
-    engine.run(call.job);
-  }
-  catch (const ConvergenceError & error)
-  {
-    report_failed(error.points(), call.job.points,
-                  [&](const FailedPoint & point) { return cause_of(call, point); });
-  }
+  const auto cause = [&](const FailedPoint & point) { return cause_of(call, point); };
+  if (dispatcher)
+    dispatcher->run(call, cause);
+  else
+    try
+    {
+      engine.run(call.job);
+    }
+    catch (const ConvergenceError & error)
+    {
+      report_failed(error.points(), call.job.points, cause);
+    }
   call.finish();
+}
+
+void Model::Implementation::dispatch(std::shared_ptr<Scheduler> scheduler,
+                                     std::vector<std::unique_ptr<Implementation>> others)
+{
+  const auto names = [](const std::vector<Slot> & slots)
+  {
+    std::vector<std::pair<std::string, std::vector<std::int64_t>>> list;
+    for (const auto & slot : slots)
+      list.emplace_back(slot.name, slot.trailing);
+    return list;
+  };
+  for (const auto & other : others)
+    if (const auto & theirs = other->signature; names(theirs.inputs) != names(signature.inputs) ||
+                                                names(theirs.outputs) != names(signature.outputs) ||
+                                                names(theirs.parameters) != names(signature.parameters) ||
+                                                theirs.dtype != signature.dtype || other->pairs != pairs)
+      throw FatalError("the packages of '" + metadata().name + "' for '" + signature.device.str() +
+                       "' and '" + theirs.device.str() +
+                       "' differ in their variables, parameters, derivatives or " +
+                       "precision; compile both with the same options");
+  signature.anywhere = true;
+  dispatcher = std::make_unique<dispatchers::Dispatcher>(*this, std::move(scheduler), std::move(others));
 }
 
 void Model::Implementation::set_parameter(const std::string & name, const at::Tensor & value)

@@ -4,6 +4,7 @@
 #include "aoti/Call.h"
 #include "aoti/Engine.h"
 #include "aoti/NewtonOptions.h"
+#include "dispatchers/Dispatcher.h"
 #include "neml2/aoti/Model.h"
 
 #include <atomic>
@@ -34,8 +35,19 @@ public:
   ValueMap make_outputs(Call & call) const;
   void own_outputs(Call & call, const ValueMap & outputs) const;
 
+  /// Spreads calls over devices from now on; `others` are this model on the scheduler's devices but the
+  /// first, which is this one's. Throws FatalError where they differ.
+  void dispatch(std::shared_ptr<Scheduler> scheduler, std::vector<std::unique_ptr<Implementation>> others);
+
+  /// The plan for a request, which may have been made by the same model on another device.
+  const DerivativePlan & plan(const PlanRequest & request) const;
+
+  /// The places of the results that `sink`, of a job of `other`, is for; `plan` is that of this model.
+  const Operand * sources_like(const Implementation & other, const Job & job, const Sink & sink,
+                               const DerivativePlan * plan) const;
+
   /// Chooses the plan for the blocks of some pairs (by pair: wanted or not), says how each is used.
-  std::vector<PairUse> plan_jacobian(Call & call, const std::vector<char> & wanted) const;
+  const std::vector<PairUse> & plan_jacobian(Call & call, const std::vector<char> & wanted) const;
 
   /// Adds tangents and chooses the plan for the tangents of some outputs.
   void plan_jvp(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const;
@@ -55,6 +67,7 @@ public:
 
   Engine engine;
   Signature signature;
+  std::unique_ptr<dispatchers::Dispatcher> dispatcher; ///< null: everything runs here
   ValueMap parameters; ///< the promoted ones; shares its tensors with present()
 
   std::vector<std::pair<std::string, std::string>> pairs;

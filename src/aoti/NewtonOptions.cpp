@@ -81,6 +81,17 @@ SolverOverrides::SolverOverrides(const SolverOptions & options)
       into.options[name] = {text, ""};
 }
 
+void SolverOverrides::add(const SolverOverrides & others)
+{
+  for (const auto & [name, block] : others.blocks)
+  {
+    auto & mine = blocks[name];
+    mine.use = block.use;
+    for (const auto & [option, setting] : block.options)
+      mine.options[option] = setting;
+  }
+}
+
 void override_solvers(Metadata & metadata, const SolverOverrides & overrides)
 {
   std::map<std::string, std::vector<ImplicitInfo *>> solvers;

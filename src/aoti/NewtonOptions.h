@@ -39,6 +39,9 @@ struct SolverOverrides
   SolverOverrides() = default;
   explicit SolverOverrides(const SolverOptions & options);
 
+  /// Adds others, which take precedence.
+  void add(const SolverOverrides & others);
+
   std::map<std::string, Block> blocks;
 };
 

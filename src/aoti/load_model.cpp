@@ -8,6 +8,7 @@
 #include "neml2/aoti/exceptions.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 #include <cstdlib>
 #include <sstream>
 
@@ -47,19 +48,38 @@ void set_from_text(const Model & model, const std::filesystem::path & stub, cons
   value.copy_(numbers.size() == 1 ? given[0] : given.reshape(value.sizes()));
 }
 
+/// The package for a device: "cpu", "cuda" or "cuda:1".
+std::unique_ptr<Model::Implementation> load_for(const Stub & contents, const std::filesystem::path & stub,
+                                                const std::string & name, const std::string & device)
+{
+  const auto kind = device.substr(0, device.find(':'));
+  c10::OptionalDeviceGuard present;
+  if (kind != "cpu" && kind != device)
+    present.reset_device(c10::Device(device));
+  return std::make_unique<Model::Implementation>(contents.metadata(stub, name, kind), contents.solvers);
+}
+
 } // namespace
 
 ModelHandle load_model(const std::filesystem::path & stub, const std::string & name,
-                       std::shared_ptr<Scheduler> scheduler, const std::string & device)
+                       std::shared_ptr<Scheduler> scheduler, const std::string & device,
+                       const SolverOptions & solvers)
 {
-  if (scheduler)
-    throw FatalError("this version of neml2 has no schedulers: load the model without one");
   return guarded(
       [&]
       {
-        const auto contents = Stub::read(stub, name);
-        auto model = std::make_shared<Model>(
-            std::make_unique<Model::Implementation>(contents.metadata(stub, name, device), contents.solvers));
+        auto contents = Stub::read(stub, name);
+        contents.solvers.add(SolverOverrides(solvers));
+        const auto load = [&](const std::string & place) { return load_for(contents, stub, name, place); };
+        auto first = load(scheduler ? scheduler->devices().front() : device);
+        if (scheduler)
+        {
+          std::vector<std::unique_ptr<Model::Implementation>> others;
+          for (std::size_t d = 1; d < scheduler->devices().size(); d++)
+            others.push_back(load(scheduler->devices()[d]));
+          first->dispatch(std::move(scheduler), std::move(others));
+        }
+        auto model = std::make_shared<Model>(std::move(first));
         for (const auto & [parameter, text] : contents.parameters)
           set_from_text(*model, stub, parameter, text);
         return ModelHandle(std::move(model));

@@ -183,10 +183,17 @@ void bind_model(nb::module_ & m)
           "would run.")
       .def_static(
           "from_stub",
-          [](const std::filesystem::path & stub, const std::string & name, const std::string & device)
-          { return unlocked([&] { return aoti::load_model(stub, name, nullptr, device).model(); }); },
-          "stub"_a, "name"_a, "device"_a = "cpu",
-          "Load the compiled model that block [Models]/<name> of an input file refers to.")
+          [](const std::filesystem::path & stub, const std::string & name, const std::string & device,
+             std::shared_ptr<Scheduler> scheduler, const aoti::SolverOptions & solvers)
+          {
+            return unlocked(
+                [&] { return aoti::load_model(stub, name, std::move(scheduler), device, solvers).model(); });
+          },
+          "stub"_a, "name"_a, "device"_a = "cpu", "scheduler"_a.none() = nb::none(),
+          "solvers"_a = aoti::SolverOptions(),
+          "Load the compiled model that block [Models]/<name> of an input file refers to. A scheduler "
+          "spreads "
+          "its batches over devices; `solvers` replace options of the package and of the file.")
       .def("forward", &forward, "inputs"_a.none(),
            nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
                    "torch.Tensor]"),

@@ -11,6 +11,7 @@ NB_MODULE(_neml2, m)
   m.attr("__version__") = NEML2_VERSION;
   m.attr("torch_version") = NEML2_TORCH_VERSION;
   neml2::bindings::bind_exceptions(m);
+  neml2::bindings::bind_schedulers(m);
   neml2::bindings::bind_model(m);
   neml2::solvers::bind_newton(m);
 }

@@ -5,6 +5,8 @@
 #include "aoti/NewtonOptions.h"
 #include "aoti/Sha256.h"
 #include "neml2/aoti/exceptions.h"
+#include "neml2/threads/Team.h"
+#include "neml2/threads/allowed.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -17,10 +19,11 @@ namespace neml2::aoti
 namespace
 {
 
-// What one operation of a point takes in wide lanes, and from how much work on another thread pays: measured,
-// see benchmarks/native/README.md.
+// What one operation of a point takes in wide lanes: measured, see benchmarks/native/README.md. Pieces of
+// work take this long, and to share out fewer of them than that does not pay.
 constexpr double nanoseconds_per_operation = 0.05;
-constexpr double worth_a_thread = 15000;
+constexpr double piece_nanoseconds = 15000;
+constexpr std::int64_t fewest_pieces = 4;
 constexpr std::int64_t past_cache_bytes = 4 << 20;
 
 int rank(std::string_view isa)
@@ -266,18 +269,19 @@ private:
   {
     const std::int64_t lanes = _model.lanes, groups = at::divup(_job.points, lanes);
     const double cost = _engine._metadata.work * nanoseconds_per_operation * double(lanes);
-    const auto grain = std::max<std::int64_t>(static_cast<std::int64_t>(worth_a_thread / cost), 1);
-    const auto part = [&](std::int64_t begin, std::int64_t end)
+    const auto grain = std::max<std::int64_t>(static_cast<std::int64_t>(piece_nanoseconds / cost), 1);
+    const auto part = [&](threads::Piece piece)
     {
-      auto c = call(_job.points, begin * lanes, std::min(end * lanes, _job.points));
+      auto c = call(_job.points, piece.begin * lanes, std::min(piece.end * lanes, _job.points));
       if (!evaluate(c))
         find_failed(c);
     };
-    if (groups <= grain)
-      part(0, groups);
+    const int helpers = groups < fewest_pieces * grain ? 0 : threads::allowed() - 1;
+    if (helpers == 0)
+      part({0, groups});
     else
-      at::parallel_for(0, groups, grain,
-                       [&](std::int64_t begin, std::int64_t end) { guarded(part, begin, end); });
+      threads::Team::of_process().share(groups, grain, helpers,
+                                        [&](threads::Claims & claims) { guarded(part, claims); });
     if (_error)
       std::rethrow_exception(_error);
     if (!_failed.empty())
@@ -285,11 +289,12 @@ private:
   }
 
   template <class Part>
-  void guarded(const Part & part, std::int64_t begin, std::int64_t end)
+  void guarded(const Part & part, threads::Claims & claims)
   {
     try
     {
-      part(begin, end);
+      while (const auto piece = claims.claim())
+        part(piece);
     }
     catch (...)
     {

@@ -21,6 +21,8 @@ public:
 
   ValueMap forward(const ValueMap & inputs) const { return _model->forward(inputs); }
 
+  ValueMap forward_natural(const ValueMap & inputs) const { return _model->forward_natural(inputs); }
+
   std::pair<ValueMap, ValueMap> jvp(const ValueMap & inputs, const ValueMap & tangents) const
   {
     return _model->jvp(inputs, tangents);
@@ -86,11 +88,24 @@ private:
 /// values.
 /// @param[in] stub       input file written by neml2-compile
 /// @param[in] name       model in that file
-/// @param[in] scheduler  spreads batches over devices; none: everything runs on `device`
-/// @param[in] device     which of the packages to take: "cpu", or "cuda" for the GPU that is the present one
+/// @param[in] scheduler  spreads batches over its devices, for each of which a package must have been
+/// compiled
+///                       with the same options; none: everything runs on `device`
+/// @param[in] device     which of the packages to take: "cpu", "cuda:1", or "cuda" for the GPU that is the
+///                       present one; with a scheduler, which names devices itself, it has no meaning
+/// @param[in] solvers    options that replace those of the package and of the stub
 /// Throws FatalError.
+///
+/// With a scheduler all operations are as without. Inputs, tangents and outputs may be on any device,
+/// together; results are where the inputs are, in order, and on the same kind of device equal bit for bit to
+/// those of a model without scheduler. One part on the device of the inputs is evaluated as it is; other
+/// parts that are not in their device's memory are copied there and back. Promoted parameters are on the
+/// first device.
+///
+/// Parts that fail: all others are tried, unless one fails for good. One failure is thrown as it is, its
+/// points counted in the whole batch; several as an AggregateError, which is recoverable if all of them are.
 NEML2_EXPORT ModelHandle load_model(const std::filesystem::path & stub, const std::string & name,
                                     std::shared_ptr<Scheduler> scheduler = nullptr,
-                                    const std::string & device = "cpu");
+                                    const std::string & device = "cpu", const SolverOptions & solvers = {});
 
 } // namespace neml2::aoti

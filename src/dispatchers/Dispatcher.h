@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "aoti/FailureReport.h"
+#include "dispatchers/Spread.h"
+#include "neml2/aoti/Model.h"
+
+#include <c10/core/Device.h>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace neml2::aoti
+{
+class Call;
+}
+
+namespace neml2::dispatchers
+{
+
+/// Runs the calls of a model on several devices: the rows of a checked call are cut into parts, as a
+/// scheduler says, and the engine of the part's device evaluates each. What is not in the memory of a device
+/// is copied there and back.
+///
+/// Cut are rows of arrays, below the names and shapes of Model: all its operations are dispatched alike.
+class Dispatcher
+{
+public:
+  using Implementation = aoti::Model::Implementation;
+
+  /// `first` is the model on the scheduler's first device, and owns this; `others` are on the further ones.
+  Dispatcher(const Implementation & first, std::shared_ptr<Scheduler> scheduler,
+             std::vector<std::unique_ptr<Implementation>> others);
+  ~Dispatcher();
+
+  /// Begins to spread a call whose tensors are at `home`.
+  Spread spread(std::int64_t points, c10::Device home) const;
+
+  /// Evaluates a call. Throws what went wrong: one failure as it is, ConvergenceError with points counted in
+  /// the whole batch; several as an AggregateError. All parts are tried unless one fails for good.
+  void run(aoti::Call & call, const aoti::Cause & cause) const;
+
+  /// Of the way of a part, for tests: called as each begins, in the part's thread.
+  enum class Stage
+  {
+    copy_in,
+    evaluate,
+    copy_out
+  };
+  std::function<void(Stage, const Part &)> observe;
+
+private:
+  struct Place;
+  class Run;
+
+  const Implementation & _first;
+  std::shared_ptr<Scheduler> _scheduler;
+  std::vector<Place> _places; ///< by device
+};
+
+} // namespace neml2::dispatchers

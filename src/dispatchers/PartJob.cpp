@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "dispatchers/PartJob.h"
+
+#include "neml2/aoti/exceptions.h"
+
+#include <ATen/Functions.h>
+
+namespace neml2::dispatchers
+{
+namespace
+{
+
+/// Rows from a later one on.
+void advance(aoti::Argument & rows, std::int64_t points, std::int64_t bytes)
+{
+  if (rows.data)
+    rows.data = static_cast<char *>(rows.data) + points * rows.stride * bytes;
+}
+
+} // namespace
+
+PartJob::PartJob(const aoti::Call & call, const Part & part, const Implementation & from,
+                 const Implementation & to)
+    : _job(call.job), _home(at::device(call.device()).dtype(from.signature.dtype))
+{
+  const auto bytes = static_cast<std::int64_t>(c10::elementSize(from.signature.dtype));
+  if (part.size() < _job.points)
+  {
+    _job.points = part.size();
+    _job.batch = at::IntArrayRef(_job.points); // one axis
+    for (auto & source : _job.sources)
+      advance(source, part.begin, bytes);
+    for (auto & tangent : _job.tangents)
+      advance(tangent, part.begin, bytes);
+    for (auto & sink : _job.sinks)
+      advance(sink.rows, part.begin, bytes);
+    if (part.begin > 0) // what all points share is stored once
+      _job.uniform_sinks.clear();
+  }
+  if (&to == &from)
+    return;
+  if (_job.plan)
+    _job.plan = &to.plan(call.request);
+  for (auto & sink : _job.sinks)
+    sink.sources = to.sources_like(from, call.job, sink, _job.plan);
+  for (auto & sink : _job.uniform_sinks)
+    sink.sources = to.sources_like(from, call.job, sink, _job.plan);
+}
+
+at::Tensor PartJob::view(const aoti::Argument & rows, std::int64_t points, std::int64_t components) const
+{
+  return at::for_blob(rows.data, {rows.stride == 0 ? 1 : points, components})
+      .strides(at::IntArrayRef({rows.stride, 1}))
+      .options(_home)
+      .target_device(_home.device())
+      .make_tensor();
+}
+
+void PartJob::move(aoti::Argument & rows, c10::Device device) const
+{
+  if (!rows.data || (_job.points == 0 && rows.stride != 0))
+    return;
+  const auto theirs = view(rows, _job.points, rows.range.size);
+  rows.keep = at::empty(theirs.sizes(), _home.device(device));
+  rows.keep.copy_(theirs);
+  rows.data = rows.keep.mutable_data_ptr();
+  rows.stride = rows.stride == 0 ? 0 : rows.range.size;
+}
+
+void PartJob::move(aoti::Sink & sink, std::int64_t points, c10::Device device)
+{
+  if (sink.count == 0)
+    return;
+  const auto theirs = view(sink.rows, points, sink.count);
+  const auto ours = at::empty(theirs.sizes(), _home.device(device));
+  _results.emplace_back(ours, theirs);
+  sink.rows.data = ours.mutable_data_ptr();
+  sink.rows.stride = sink.count;
+  sink.rows.keep = ours;
+}
+
+void PartJob::move_to(c10::Device device)
+{
+  for (auto & source : _job.sources)
+    move(source, device);
+  for (auto & tangent : _job.tangents)
+    move(tangent, device);
+  for (auto & sink : _job.sinks)
+    move(sink, _job.points, device);
+  for (auto & sink : _job.uniform_sinks)
+    move(sink, 1, device);
+}
+
+void PartJob::copy_results() const
+{
+  for (const auto & [ours, theirs] : _results)
+    theirs.copy_(ours);
+}
+
+void check_part(const Part & part, std::int64_t begin, std::int64_t points, std::size_t devices)
+{
+  if (part.begin != begin || part.end <= part.begin || part.end > points)
+    throw aoti::FatalError("the scheduler gave the points [" + std::to_string(part.begin) + ", " +
+                           std::to_string(part.end) + ") of " + std::to_string(points) +
+                           ", expected some that begin at " + std::to_string(begin));
+  if (part.device >= devices)
+    throw aoti::FatalError("the scheduler gave points to device number " + std::to_string(part.device) +
+                           ", and there are " + std::to_string(devices));
+}
+
+} // namespace neml2::dispatchers

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "aoti/ModelImplementation.h"
+#include "neml2/dispatchers/Scheduler.h"
+
+#include <utility>
+#include <vector>
+
+namespace neml2::dispatchers
+{
+
+/// The job of some neighbouring points of a call, for a model on one device.
+class PartJob
+{
+public:
+  using Implementation = aoti::Model::Implementation;
+
+  /// `call` is one of `from`, and evaluated by `to`, which may be the same.
+  PartJob(const aoti::Call & call, const Part & part, const Implementation & from, const Implementation & to);
+  PartJob(const PartJob &) = delete;
+  PartJob & operator=(const PartJob &) = delete;
+
+  /// Copies what it reads to a device, and lets it write there.
+  void move_to(c10::Device device);
+
+  /// Copies results that are elsewhere to where the call wants them.
+  void copy_results() const;
+
+  const aoti::Job & job() const { return _job; }
+
+private:
+  /// Rows of the caller's memory as a tensor (points, components); one row where all points share it.
+  at::Tensor view(const aoti::Argument & rows, std::int64_t points, std::int64_t components) const;
+  void move(aoti::Argument & rows, c10::Device device) const;
+  void move(aoti::Sink & sink, std::int64_t points, c10::Device device);
+
+  aoti::Job _job;
+  at::TensorOptions _home;                                 ///< device and dtype of the caller's tensors
+  std::vector<std::pair<at::Tensor, at::Tensor>> _results; ///< (on the device, at home)
+};
+
+/// Throws FatalError unless a part begins where the last one ended, is not empty, and has a device.
+void check_part(const Part & part, std::int64_t begin, std::int64_t points, std::size_t devices);
+
+} // namespace neml2::dispatchers
