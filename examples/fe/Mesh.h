@@ -26,7 +26,7 @@ struct Mesh
   std::vector<hexahedron::StrainMatrix> B; ///< of each material point
 
   Vec load;                    ///< nodal forces of the traction 1 MPa along y on the edge y = width
-  std::vector<PetscInt> fixed; ///< degrees of freedom of this rank, with ghosts, that symmetry keeps at zero
+  std::vector<PetscInt> fixed; ///< what symmetry keeps at zero: degrees of freedom of owned nodes
 };
 
 PetscErrorCode create(const Plate & plate, Mesh & mesh);

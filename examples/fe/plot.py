@@ -13,12 +13,10 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 
 folder, png = Path(sys.argv[1]), sys.argv[2]
-last = max(folder.glob("*.pvtu")).stem
+last = ElementTree.parse(max(folder.glob("*.pvtu")))
 faces, values = [], []
-for piece in sorted(folder.glob(f"{last}_*.vtu")):
-    arrays = {
-        a.get("Name"): np.array((a.text or "").split(), float) for a in ElementTree.parse(piece).iter("DataArray")
-    }
+for piece in (ElementTree.parse(folder / str(entry.get("Source"))) for entry in last.iter("Piece")):
+    arrays = {a.get("Name"): np.array((a.text or "").split(), float) for a in piece.iter("DataArray")}
     position, displacement = (arrays[name].reshape(-1, 3) for name in ("position", "displacement"))
     above = arrays["connectivity"].astype(int).reshape(-1, 8)[:, 4:]  # the four nodes at larger z
     faces.append(np.concatenate([position[above], displacement[above]], axis=-1))
