@@ -70,7 +70,7 @@ demo: build
 
 test: test-cpp test-python
 
-test-cpp: build
+test-cpp: $(VENV)/.test-system build
 	@cmake --build $(BUILD) --target neml2_tests
 	@ctest --test-dir $(BUILD) --output-on-failure
 
