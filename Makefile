@@ -78,7 +78,7 @@ example-fe: build
 test: $(VENV)/.test-system
 	@$(MAKE) --no-print-directory test-cpp test-python
 
-test-cpp: build
+test-cpp: $(VENV)/.test-system build
 	@cmake --build $(BUILD) --target neml2_tests
 	@ctest --test-dir $(BUILD) --output-on-failure
 
