@@ -12,5 +12,6 @@ NB_MODULE(_neml2, m)
   m.attr("torch_version") = NEML2_TORCH_VERSION;
   neml2::bindings::bind_exceptions(m);
   neml2::bindings::bind_model(m);
+  neml2::bindings::bind_history(m);
   neml2::solvers::bind_newton(m);
 }

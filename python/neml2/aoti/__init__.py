@@ -19,11 +19,23 @@ from neml2._neml2 import (  # noqa: E402
     ConvergenceError,
     Exception,
     FatalError,
+    History,
+    HistoryPair,
     Model,
     Parameters,
 )
 
-__all__ = ["AggregateError", "ConvergenceError", "Exception", "FatalError", "Model", "Parameters", "load_model"]
+__all__ = [
+    "AggregateError",
+    "ConvergenceError",
+    "Exception",
+    "FatalError",
+    "History",
+    "HistoryPair",
+    "Model",
+    "Parameters",
+    "load_model",
+]
 
 
 def load_model(stub: str | PathLike[str], name: str) -> Model:
