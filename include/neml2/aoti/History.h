@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "neml2/aoti/exceptions.h" // IWYU pragma: export
 #include "neml2/aoti/load_model.h"
 #include "neml2/export.h"
 

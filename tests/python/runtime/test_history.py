@@ -204,6 +204,34 @@ def test_a_guess_that_the_host_gives_is_the_old_state(compiled):
         history.accept()
 
 
+FIBONACCI = """\
+[Models]
+  [model]
+    type = ScalarLinearCombination
+    from = 'x~1 x~2'
+    to = 'x'
+    weights = '1 1'
+  []
+[]
+"""
+
+
+def test_deeper_lags(compiled, tmp_path):
+    model = Model(metadata(compiled(FIBONACCI, "model", "--backend", "native")))
+    assert [(p.old, p.steps, p.state) for p in model.history()] == [("x~1", 1, True), ("x~2", 2, True)]
+    history = History(model, 2)
+    history.start("x", 1.0)
+    for expected in (2, 3, 5, 8, 13):
+        history.evaluate()
+        assert history.current("x").tolist() == [expected] * 2
+        history.accept()
+    history.write(tmp_path / "h")
+    other = History(model, 2)
+    other.read(tmp_path / "h")
+    other.evaluate()
+    assert other.current("x").tolist() == [21, 21] and other.old("x", 2).tolist() == [8, 8]
+
+
 def test_restart_goes_on_as_if_nothing_had_happened(model, history, tmp_path):
     for time in (0.1, 0.2):
         advance(history, time)
