@@ -82,7 +82,7 @@ test-cpp: $(VENV)/.test-system build
 	@cmake --build $(BUILD) --target neml2_tests
 	@ctest --test-dir $(BUILD) --output-on-failure
 
-test-python: build $(VENV)/.test-system
+test-python: $(VENV)/.test-system build
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 # ASan must come first in a process. Its leak check is off: what it reports are torch's own global tables.

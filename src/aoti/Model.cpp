@@ -223,6 +223,11 @@ const std::map<std::string, std::vector<std::int64_t>> & Model::output_base_shap
   return _impl->output_shapes;
 }
 
+const std::vector<HistoryPair> & Model::history() const
+{
+  return _impl->history;
+}
+
 const std::vector<std::pair<std::string, std::string>> & Model::derivative_pairs() const
 {
   return _impl->pairs;

@@ -29,6 +29,7 @@ Model::Implementation::Implementation(const std::filesystem::path & path, const 
   signature.device = c10::Device(metadata().device);
   signature.follows_strides = engine.native();
   collect_variables();
+  collect_history();
   collect_parameters();
   collect_pairs();
 }
@@ -55,6 +56,24 @@ void Model::Implementation::collect_variables()
     auto & sources = _output_sources.emplace_back();
     for (std::int64_t i = info.range.offset; i < info.range.end(); i++)
       sources.push_back({state_array, static_cast<std::int32_t>(i)});
+  }
+}
+
+void Model::Implementation::collect_history()
+{
+  constexpr std::size_t most_digits = 3; // a history has an array for each step
+  for (const auto & name : input_names)
+  {
+    const auto mark = name.rfind('~');
+    if (mark == std::string::npos || mark == 0)
+      continue;
+    const auto digits = std::string_view(name).substr(mark + 1);
+    if (digits.empty() || digits.size() > most_digits ||
+        digits.find_first_not_of("0123456789") != std::string_view::npos)
+      continue;
+    const auto steps = std::stoll(std::string(digits));
+    if (const auto current = name.substr(0, mark); steps > 0)
+      history.push_back({name, current, steps, output_shapes.contains(current)});
   }
 }
 

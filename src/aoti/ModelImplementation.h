@@ -75,6 +75,7 @@ public:
   std::vector<std::size_t> differentiated; ///< outputs that belong to a pair
   std::vector<std::string> input_names, output_names;
   std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes;
+  std::vector<HistoryPair> history;
 
 private:
   std::atomic<std::shared_ptr<const ParameterValues>> _values;
@@ -82,6 +83,7 @@ private:
 
   const Slot & slot(std::size_t number) const;
   void collect_variables();
+  void collect_history();
   void collect_parameters();
   void collect_pairs();
   std::vector<PairUse> uses(const Call & call, const std::vector<char> & wanted) const;

@@ -9,5 +9,6 @@ namespace neml2::bindings
 void bind_exceptions(nanobind::module_ & m);
 void bind_model(nanobind::module_ & m);
 void bind_schedulers(nanobind::module_ & m);
+void bind_history(nanobind::module_ & m);
 
 } // namespace neml2::bindings

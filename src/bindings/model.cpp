@@ -249,6 +249,7 @@ void bind_model(nb::module_ & m)
           "output_base_shapes",
           [](const Model & model) { return shapes(model.output_base_shapes(), model.output_names()); },
           nb::sig("def output_base_shapes(self) -> dict[str, tuple[int, ...]]"))
+      .def("history", &Model::history, "The inputs X~k, each with the variable X whose earlier value it is.")
       .def_prop_ro("derivative_pairs", &Model::derivative_pairs,
                    "Pairs (output, input) that have derivatives.")
       .def_prop_ro("device", &torch_device, nb::sig("def device(self) -> torch.device"))

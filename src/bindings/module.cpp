@@ -13,5 +13,6 @@ NB_MODULE(_neml2, m)
   neml2::bindings::bind_exceptions(m);
   neml2::bindings::bind_schedulers(m);
   neml2::bindings::bind_model(m);
+  neml2::bindings::bind_history(m);
   neml2::solvers::bind_newton(m);
 }

@@ -26,6 +26,15 @@ using JacobianMap = std::map<std::string, ValueMap>;
 /// refused.
 using SolverOptions = std::map<std::string, std::map<std::string, std::string>>;
 
+/// An input that is a variable's value of an earlier step: `old` is "X~k" and `current` is "X".
+struct HistoryPair
+{
+  std::string old;
+  std::string current;
+  std::int64_t steps; ///< k, how many steps ago
+  bool state;         ///< X is an output; otherwise it is a force, which the host prescribes
+};
+
 /// A compiled model: a material law for whole batches of material points, with derivatives.
 ///
 /// Shapes: a variable is (*batch, *base). The batch axes of all inputs and parameters are broadcast against
@@ -99,6 +108,9 @@ public:
   /// Shapes of one point, by name; the sub-batch axes of a variable come first.
   const std::map<std::string, std::vector<std::int64_t>> & input_base_shapes() const;
   const std::map<std::string, std::vector<std::int64_t>> & output_base_shapes() const;
+
+  /// The inputs named X~k, in the order of the inputs. History.h keeps their arrays.
+  const std::vector<HistoryPair> & history() const;
 
   /// Pairs (output, input) whose derivatives were compiled.
   const std::vector<std::pair<std::string, std::string>> & derivative_pairs() const;

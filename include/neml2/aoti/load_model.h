@@ -71,6 +71,8 @@ public:
     return _model->derivative_pairs();
   }
 
+  const std::vector<HistoryPair> & history() const { return _model->history(); }
+
   /// The model itself, shared.
   const std::shared_ptr<Model> & model() const { return _model; }
 

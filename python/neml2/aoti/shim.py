@@ -22,7 +22,8 @@ class AOTIModel(HitObject):
     """Behaves like the model it was compiled from, and runs the package's kernels.
 
     Called with inputs in the order of `input_spec` or by name; always returns a tuple, in the order of `output_spec`.
-    Further options of the block give promoted parameters other values. `_inner` is the bare `neml2.aoti.Model`.
+    Further options of the block give promoted parameters other values. `_inner` is the bare `neml2.aoti.Model`;
+    `renamed` says what variables of the input file are called in the package, where that is something else.
     """
 
     SECTION = "Models"
@@ -44,6 +45,8 @@ class AOTIModel(HitObject):
         self._inner = Model(path, self._solvers(metadata))
         self.input_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["inputs"]}
         self.output_spec = {v["name"]: getattr(neml2.types, v["type"]) for v in metadata["outputs"]}
+        renamed = metadata.get("renamed", {})
+        self.renamed = {**renamed.get("inputs", {}), **renamed.get("outputs", {})}
         self._pairs = {(d["output"], d["input"]) for d in metadata["derivatives"]}
         self._sub = {v["name"]: len(v["sub_batch_shape"]) for v in metadata["outputs"]}
         if self.block is not None:

@@ -21,6 +21,7 @@ examples:
   neml2-compile input.i --model elasticity                      forward evaluation only
   neml2-compile input.i --model elasticity -d stress:strain     with the tangent d(stress)/d(strain)
   neml2-compile input.i --model elasticity -d : -d :E -p E      derivatives by all inputs and E, mutable at run time
+  neml2-compile input.i --model elasticity -d sigma:eps --rename-input strain:eps --rename-output stress:sigma
   neml2-compile input.i --model elasticity --backend native "Models/elasticity/coefficients:='100e3 0.3'"
 """
 
@@ -35,9 +36,13 @@ def parser() -> argparse.ArgumentParser:
     add("--device", nargs="+", default=["cpu"], metavar="DEVICE", help="cpu, cuda, or several (default: cpu)")
     add("--dtype", choices=("float64", "float32"), default="float64", help="default: float64")
     add("-p", "--parameter", action="append", default=[], metavar="NAME", help="keep this parameter mutable at run "
-        "time; may be repeated")  # fmt: skip
+        "time; the end of its qualified name behind a dot will do where only one ends so; may be repeated")  # fmt: skip
     add("-d", "--derivative", action="append", default=[], metavar="OUT:IN", help="include d(OUT)/d(IN); a side left "
-        "out means all; may be repeated")  # fmt: skip
+        "out means all; what is renamed goes by its new name; may be repeated")  # fmt: skip
+    for kind in ("input", "output", "parameter"):
+        lags = "" if kind == "parameter" else "; earlier values (X~1) follow unless they are named themselves"
+        add(f"--rename-{kind}", action="append", default=[], metavar="OLD:NEW", help=f"call this {kind} NEW in the "
+            f"package{lags}; may be repeated")  # fmt: skip
     add("--backend", choices=("aoti", "native"), default="aoti", help="aoti: AOT-Inductor graphs, any device; native: "
         "one C++ kernel, the fastest on CPUs (default: aoti)")  # fmt: skip
     add("--isa", action="append", default=[], choices=("native", "avx512", "avx2", "generic"), help="CPU instructions "
@@ -75,6 +80,9 @@ def command(options: argparse.Namespace) -> int:
         options.jobs,
         options.backend,
         sub_batch_shapes(source, model),
+        options.rename_input,
+        options.rename_output,
+        options.rename_parameter,
     )
     result = compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
     common.hint_at_tolerances(PROG, source, options.dtype)

@@ -29,6 +29,7 @@ from neml2.errors import listing, suggestion
 if TYPE_CHECKING:
     from neml2.compiler.build import Builder
     from neml2.compiler.plan import Plan
+    from neml2.compiler.rename import Names
     from neml2.hit.input_file import InputFile
     from neml2.models import Model
 
@@ -54,6 +55,9 @@ class Options:
     backend: str = "aoti"
     sub_batch: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Sub-batch shapes of variables that [Settings] does not declare."""
+    rename_inputs: Sequence[str] = ()
+    rename_outputs: Sequence[str] = ()
+    rename_parameters: Sequence[str] = ()
 
 
 @dataclass
@@ -87,33 +91,35 @@ def _compile(
 ) -> Result:
     import torch
 
-    from neml2.compiler import stub
+    from neml2.compiler import rename, stub
     from neml2.compiler.build import Builder, Request
 
-    names = [name for name, _ in model.named_parameters()]
+    parameters = [name for name, _ in model.named_parameters()]
     check_numbers(model)
-    promoted = [known(name, names, "parameter", "it can promote") for name in dict.fromkeys(options.parameters)]
-    stored = [*promoted, *(n for n, p in model.named_parameters() if n not in promoted)]
-    pairs = expand_pairs(options.derivatives, model, promoted, stored)
+    promoted = list(dict.fromkeys(parameter(name, parameters) for name in options.parameters))
+    names = boundary_names(model, promoted, options)
+    pairs = expand_pairs(options.derivatives, model, promoted, parameters, names)
     request = Request(promoted, pairs, {**options.sub_batch, **sub_batch_shapes(source, model)})
     builder = Builder(model, request, getattr(torch, options.dtype))
-    plan = builder.build()
+    plan = rename.renamed_plan(builder.build(), names)
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
-    identity = stub.identity(
-        source, options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch
-    )
-    extra = {"identity": identity, "input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}
+    asked = [options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch]
+    extra: dict[str, Any] = {"input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}
+    if names:
+        extra["renamed"] = names.metadata()
+        asked.append(extra["renamed"])
+    identity = extra["identity"] = stub.identity(source, *asked)
     result.implicit = sum(s.metadata()["kind"] == "implicit" for s in plan.segments)
     for device in options.devices:
         result.metadata[device] = BACKENDS[options.backend](
-            builder, plan, folder / device, device, levels, options, extra, progress
+            builder, plan, names, folder / device, device, levels, options, extra, progress
         )
     _write_stub(result, stub.text(source, options.model, folder.resolve(), identity))
     return result
 
 
 def _write_aoti(
-    builder: Builder, plan: Plan, folder: Path, device: str, levels: Sequence[str], options: Options,
+    builder: Builder, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
     from neml2.compiler import package
@@ -123,12 +129,13 @@ def _write_aoti(
 
 
 def _write_native(
-    builder: Builder, plan: Plan, folder: Path, device: str, levels: Sequence[str], options: Options,
+    builder: Builder, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
     from neml2.compiler.native import package, program
+    from neml2.compiler.rename import renamed_program
 
-    made = program.from_builder(builder)
+    made = renamed_program(program.from_builder(builder), names)
     return package.write(plan, made, folder, levels, options.dtype, extra, _jobs(options), progress)
 
 
@@ -171,6 +178,28 @@ def known(name: str, names: Sequence[str], kind: str, have: str) -> str:
     return name
 
 
+def parameter(name: str, names: Sequence[str]) -> str:
+    """The parameter that `name` means: its qualified name, or the end of one behind a dot."""
+    from neml2.compiler.rename import ends_with
+
+    meant = ends_with(name, names)
+    if len(meant) > 1:
+        raise CompileError(f"-p {name}: this can be any of {listing(meant)}; give more of the name")
+    return meant[0] if meant else known(name, names, "parameter", "it can promote")
+
+
+def boundary_names(model: Model, promoted: Sequence[str], options: Options) -> Names:
+    """What the package calls the variables and parameters that its user sees."""
+    from neml2.compiler import rename
+
+    inputs, outputs = list(model.input_spec), list(model.output_spec)
+    asked = (options.rename_inputs, options.rename_outputs, options.rename_parameters)
+    try:
+        return rename.names(inputs, outputs, promoted, *asked)
+    except rename.RenameError as error:
+        raise CompileError(str(error)) from None
+
+
 def check_numbers(model: Model) -> None:
     """Raises CompileError for a parameter or buffer that holds NaN. Infinity can be meant."""
     for name, value in (*model.named_parameters(), *model.named_buffers()):
@@ -179,20 +208,33 @@ def check_numbers(model: Model) -> None:
 
 
 def expand_pairs(
-    texts: Sequence[str], model: Model, promoted: Sequence[str], parameters: Sequence[str]
+    texts: Sequence[str], model: Model, promoted: Sequence[str], parameters: Sequence[str], names: Names
 ) -> list[tuple[str, str]]:
-    """`OUT:IN` with open sides -> (output, input) pairs; an open input side means all inputs, not parameters."""
-    outputs, given = list(model.output_spec), list(model.input_spec)
+    """`OUT:IN` with open sides, in the package's names -> (output, input) pairs in those of the model. An open input
+    side means all inputs, not parameters; of a parameter, the end of its name behind a dot is enough."""
+    from neml2.compiler.rename import ends_with
+
+    outputs = {names.outputs.get(name, name): name for name in model.output_spec}
+    given = {names.inputs.get(name, name): name for name in model.input_spec}
+    mutable = {names.parameters.get(name, name): name for name in promoted}
     pairs: dict[tuple[str, str], None] = {}
     for text in texts:
         out, colon, name = text.partition(":")
         if not colon:
             raise CompileError(f"-d {text}: expected OUT:IN, with either side left out to mean all")
-        if name in parameters and name not in promoted and name not in given:
+        for side, new in ((out, names.outputs), (name, names.given)):
+            if side in new and side not in (outputs if side is out else {**given, **mutable}):
+                raise CompileError(f"-d {text}: '{side}' is renamed; call it '{new[side]}' here too")
+        meant = [name] if name in given else ends_with(name, list(mutable)) if name else []
+        if len(meant) > 1:
+            raise CompileError(f"-d {text}: '{name}' can be any of {listing(meant)}; give more of the name")
+        if name and not meant and ends_with(name, parameters):
             raise CompileError(f"-d {text}: '{name}' is a baked parameter; promote it too: -p {name}")
-        chosen_out = [known(out, outputs, "output", f"-d {text}: outputs are")] if out else outputs
-        chosen_in = [known(name, [*given, *promoted], "input", f"-d {text}: inputs are")] if name else given
-        pairs.update(dict.fromkeys((o, i) for o in chosen_out for i in chosen_in))
+        chosen_out = [known(out, list(outputs), "output", f"-d {text}: outputs are")] if out else list(outputs)
+        chosen_in = list(given)
+        if name:
+            chosen_in = meant or [known(name, [*given, *mutable], "input", f"-d {text}: inputs are")]
+        pairs.update(dict.fromkeys((outputs[o], {**mutable, **given}[i]) for o in chosen_out for i in chosen_in))
     return list(pairs)
 
 

@@ -12,7 +12,7 @@ from ..hit import HitObject, Option, OptionFamily, Reference, register
 from ..types import TensorWrapper
 from .progress import Progress
 from .regression import one_line
-from .values import TYPES, named_values
+from .values import TYPES, named_values, renamed
 
 
 @register("ModelUnitTest")
@@ -58,7 +58,7 @@ class ModelUnitTest(HitObject):
 
     def _check(self, name: str, value: TensorWrapper, spec: dict[str, Any], what: str, option: str) -> None:
         if name not in spec:
-            hint = suggestion(name, spec) or f"; there are: {listing(spec)}"
+            hint = renamed(self.model, name) or suggestion(name, spec) or f"; there are: {listing(spec)}"
             raise self.error(f"'{name}' is no {what} of the model{hint}", option)
         if type(value) is not spec[name]:
             text = f"'{name}' is a {spec[name].__name__} of the model, not a {type(value).__name__}"

@@ -18,7 +18,7 @@ from ..solvers.convergence import ConvergenceError
 from ..types import Scalar, TensorWrapper
 from . import storing
 from .progress import Progress
-from .values import TYPES, check_numbers, named_values, with_declared_sub_batch
+from .values import TYPES, check_numbers, named_values, renamed, with_declared_sub_batch
 
 State = dict[str, TensorWrapper]
 
@@ -48,6 +48,8 @@ class TransientDriver(HitObject):
         if not isinstance(self.prescribed_time, TensorWrapper):
             self.prescribed_time = Scalar(self.prescribed_time)
         self._check_times()
+        if self.time not in self.model.input_spec and (hint := renamed(self.model, self.time)):
+            raise self.error(f"there is no time '{self.time}'{hint}", "time")
         self.prescribed = self._prescribed()
         self.initial = self._initial()
         self._check_settings()
@@ -117,7 +119,7 @@ class TransientDriver(HitObject):
 
     def _check_variable(self, name: str, value: TensorWrapper, spec: Mapping[str, Any], what: str, option: str) -> None:
         if name not in spec:
-            hint = suggestion(name, spec) or f"; there are: {listing(spec)}"
+            hint = renamed(self.model, name) or suggestion(name, spec) or f"; there are: {listing(spec)}"
             raise self.error(f"'{name}' is no {what} of the model{hint}", option)
         if type(value) is not spec[name]:
             text = f"'{name}' is a {spec[name].__name__} of the model, not a {type(value).__name__}"

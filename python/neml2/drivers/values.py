@@ -15,6 +15,12 @@ from ..types import MRP, R2, SR2, SSR4, WR2, MillerIndex, Scalar, TensorWrapper,
 TYPES: dict[str, Any] = {T.__name__: T for T in (Scalar, Vec, SR2, WR2, R2, MRP, SSR4, MillerIndex)}
 
 
+def renamed(model: Any, name: str) -> str:
+    """What to say of a name of the input file that is another one in the compiled model; empty for all others."""
+    new = getattr(model, "renamed", {}).get(name)
+    return f"; '{name}' is called '{new}' in the compiled model" if new else ""
+
+
 def named_values(
     driver: HitObject,
     prefix: str,
