@@ -75,27 +75,6 @@ class ImplicitUpdate(Model):
             if other is not None and not isinstance(other, LinearSolver):
                 raise self.error(f"a {type(other).__name__} is no linear solver; expected a DenseLU", option)
         for name in self.incremental_variables:
-            found.setdefault(f"{name}~1", spec[name])
-        self.providers = self.equation_system.model.providers
-        if self.predictor is not None:
-            self.providers += tuple(p for p in self.predictor.providers if p not in self.providers)
-        inputs = [Variable(name, type_, name) for name, type_ in found.items()]
-        return inputs, [Variable(name, spec[name], name) for name in self.equation_system.unknowns]
-
-    def _check_options(self) -> None:
-        system = self.equation_system
-        if not isinstance(self.solver, Newton):
-            kind = type(self.solver).__name__
-            raise self.error(f"a {kind} solves no nonlinear system; expected Newton", "solver")
-        self._check_linear_solver(self.solver.linear_solver)
-        for option in ("input_sensitivity_solver", "param_sensitivity_solver"):
-            other = getattr(self, option)
-            if other is not None and not isinstance(other, LinearSolver):
-                raise self.error(f"a {type(other).__name__} is no linear solver; expected a DenseLU", option)
-        if not 0 <= self.max_substepping_level <= MOST_LEVELS:
-            text = f"must not be negative, nor more than {MOST_LEVELS}: a step is cut into up to 2^level parts"
-            raise self.error(text, "max_substepping_level")
-        for name in self.incremental_variables:
             if name not in system.givens:
                 hint = suggestion(name, system.givens) or f"; these are: {listing(system.givens)}"
                 text = f"'{name}' is not given to system '{system.name}'{hint}"
