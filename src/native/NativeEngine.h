@@ -12,7 +12,7 @@
 namespace neml2::aoti
 {
 
-/// Evaluates the jobs of a model with its native kernel, on ATen's intra-op threads.
+/// Evaluates the jobs of a model with its native kernel, large batches with a team of threads.
 class NativeEngine
 {
 public:

@@ -42,8 +42,8 @@ struct HistoryPair
 /// compiled for; nothing is converted. Nothing is recorded for autograd: tensors that require a gradient are
 /// refused while it is recorded.
 ///
-/// Threads: calls from several threads run side by side. Large batches are spread over ATen's intra-op
-/// threads; the results do not depend on their number.
+/// Threads: calls from several threads run side by side. Large batches are spread over as many
+/// threads as at::get_num_threads() says (threads/allowed.h); the results do not depend on their number.
 ///
 /// Errors: FatalError for a call or package that cannot work; ConvergenceError, with the points concerned,
 /// where an implicit model finds no solution. Nothing else is thrown. A call that fails changes none of its
