@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 import neml2
-from neml2.compiler import isa
-from neml2.compiler.build import Builder, Request
-from neml2.compiler.native import kernel, package, toolchain
-from neml2.compiler.native.program import Program, from_builder
+from neml2.compiler.backends.native import kernel, package, toolchain
+from neml2.compiler.graph.program import Program, from_builder
+from neml2.compiler.package import isa
+from neml2.compiler.plan.build import Builder, Request
 
 HERE = Path(__file__).resolve().parent
 MODELS = ("isoharden", "radret", "chaboche2", "chaboche6")

@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from neml2.compiler.native import host, kernel, loops, toolchain
+from neml2.compiler.backends.native import host, kernel, loops, toolchain
 from neml2.native import NumericalFunction
 
 Case = tuple[NumericalFunction, dict[str, tuple[float, float]]]

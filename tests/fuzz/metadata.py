@@ -11,7 +11,7 @@ from _packages import copied, load_and_call, metadata_of, packages
 from mutations import damaged, mutated
 
 from neml2 import aoti
-from neml2.compiler.seal import sealed
+from neml2.compiler.package.seal import sealed
 
 
 class Target:

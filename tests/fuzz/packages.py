@@ -12,8 +12,8 @@ from _packages import copied, load_and_call, metadata_of, packages
 from mutations import damaged
 
 from neml2 import aoti
-from neml2.compiler.package import sha256
-from neml2.compiler.seal import sealed
+from neml2.compiler.backends.aoti.package import sha256
+from neml2.compiler.package.seal import sealed
 
 
 class Target:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from ..compiler import kernel_cache
+from ..compiler.package import kernel_cache
 from . import _common as common
 
 PROG = "neml2-cache"

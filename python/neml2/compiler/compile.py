@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Compiling a model of an input file into a package.
 
-input file -> model                        neml2.hit, neml2.models
-model -> pieces -> segments                partition.py
-segment -> point graph                     capture.py, aten.py
-point graph -> derivatives                 differentiate.py, sensitivity.py
-segments -> plan of state and kernels      build.py, plan.py
+input file -> model                                       neml2.hit, neml2.models
+model -> pieces -> segments                               frontend/partition.py
+segment -> point graph                                    frontend/capture.py, frontend/aten/
+point graph -> derivatives                                graph/differentiate.py, plan/sensitivity.py
+segments -> plan of state and kernels                     plan/build.py, plan/plan.py
 
 and then, for the backend `aoti`,
 
-kernels -> shared objects                  inductor.py
-plan + shared objects -> package, stub     package.py, stub.py
+kernels -> shared objects -> package                      backends/aoti/
 
-or, for the backend `native`, what native/ describes.
+or, for the backend `native`,
+
+segments -> program of the whole model                    graph/program.py
+program -> one kernel -> package                          backends/native/
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ from typing import TYPE_CHECKING, Any
 from neml2.errors import listing, suggestion
 
 if TYPE_CHECKING:
-    from neml2.compiler.build import Builder
-    from neml2.compiler.plan import Plan
-    from neml2.compiler.rename import Names
+    from neml2.compiler.frontend.rename import Names
+    from neml2.compiler.plan.build import Builder
+    from neml2.compiler.plan.plan import Plan
     from neml2.hit.input_file import InputFile
     from neml2.models import Model
 
@@ -91,8 +93,9 @@ def _compile(
 ) -> Result:
     import torch
 
-    from neml2.compiler import rename, stub
-    from neml2.compiler.build import Builder, Request
+    from neml2.compiler.frontend import rename
+    from neml2.compiler.package import stub
+    from neml2.compiler.plan.build import Builder, Request
 
     parameters = [name for name, _ in model.named_parameters()]
     check_numbers(model)
@@ -122,8 +125,8 @@ def _write_aoti(
     builder: Builder, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
-    from neml2.compiler import package
-    from neml2.compiler.inductor import Target
+    from neml2.compiler.backends.aoti import package
+    from neml2.compiler.backends.aoti.inductor import Target
 
     return package.write(plan, folder, Target(device, options.dtype, levels[0]), extra, _jobs(options), progress)
 
@@ -132,8 +135,9 @@ def _write_native(
     builder: Builder, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
-    from neml2.compiler.native import package, program
-    from neml2.compiler.rename import renamed_program
+    from neml2.compiler.backends.native import package
+    from neml2.compiler.frontend.rename import renamed_program
+    from neml2.compiler.graph import program
 
     made = renamed_program(program.from_builder(builder), names)
     return package.write(plan, made, folder, levels, options.dtype, extra, _jobs(options), progress)
@@ -180,7 +184,7 @@ def known(name: str, names: Sequence[str], kind: str, have: str) -> str:
 
 def parameter(name: str, names: Sequence[str]) -> str:
     """The parameter that `name` means: its qualified name, or the end of one behind a dot."""
-    from neml2.compiler.rename import ends_with
+    from neml2.compiler.frontend.rename import ends_with
 
     meant = ends_with(name, names)
     if len(meant) > 1:
@@ -190,7 +194,7 @@ def parameter(name: str, names: Sequence[str]) -> str:
 
 def boundary_names(model: Model, promoted: Sequence[str], options: Options) -> Names:
     """What the package calls the variables and parameters that its user sees."""
-    from neml2.compiler import rename
+    from neml2.compiler.frontend import rename
 
     inputs, outputs = list(model.input_spec), list(model.output_spec)
     asked = (options.rename_inputs, options.rename_outputs, options.rename_parameters)
@@ -212,7 +216,7 @@ def expand_pairs(
 ) -> list[tuple[str, str]]:
     """`OUT:IN` with open sides, in the package's names -> (output, input) pairs in those of the model. An open input
     side means all inputs, not parameters; of a parameter, the end of its name behind a dot is enough."""
-    from neml2.compiler.rename import ends_with
+    from neml2.compiler.frontend.rename import ends_with
 
     outputs = {names.outputs.get(name, name): name for name in model.output_spec}
     given = {names.inputs.get(name, name): name for name in model.input_spec}
@@ -255,7 +259,7 @@ def check_device(device: str) -> None:
 
 def check_isa(options: Options) -> list[str]:
     """The instruction sets to compile for, by their names in isa.LEVELS."""
-    from neml2.compiler import isa
+    from neml2.compiler.package import isa
 
     if options.backend == "native" and any(d != "cpu" for d in options.devices):
         raise CompileError("--backend native: kernels run on the device cpu only")

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from neml2.compiler import isa, kernel_cache
-from neml2.compiler.native import host, kernel, toolchain
-from neml2.compiler.native.program import Program
+from neml2.compiler.backends.native import host, kernel, toolchain
+from neml2.compiler.graph.program import Program
+from neml2.compiler.package import isa, kernel_cache
 
 
 def library(program: Program, scalar: str = "double") -> host.Library:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from neml2.compiler.native.analysis import dependent, hoistable, involved, unheard
-from neml2.compiler.native.printer import Dialect, Printer
-from neml2.compiler.native.program import Argument, Assign, Linear, Program, Solve
+from neml2.compiler.backends.native.printer import Dialect, Printer
+from neml2.compiler.graph.analysis import dependent, hoistable, involved, unheard
+from neml2.compiler.graph.program import Argument, Assign, Linear, Program, Solve
 from neml2.native.build import identifier
 
 _CALLS = ("sqrt", "exp", "log", "abs", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor",

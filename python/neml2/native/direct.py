@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from neml2.compiler.native import host
-from neml2.compiler.native.host import Library, Report
+from neml2.compiler.backends.native import host
+from neml2.compiler.backends.native.host import Library, Report
 from neml2.native.arrays import Array
 
 _TRUSTED = 1  # NEML2_NATIVE_TRUSTED: results are fresh arrays, which overlap nothing

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neml2.compiler.native.host import Library, Report
-from neml2.compiler.native.program import Argument, Assign, Program, assemble
+from neml2.compiler.backends.native.host import Library, Report
+from neml2.compiler.graph.program import Argument, Assign, Program, assemble
 from neml2.errors import place_of, suggestion
 from neml2.native import arrays
 from neml2.native.arrays import Array, Shape
@@ -97,7 +97,7 @@ class NumericalFunction:
 
     def source(self) -> str:
         """The C++ source that is compiled."""
-        from neml2.compiler.native import kernel
+        from neml2.compiler.backends.native import kernel
 
         return kernel.source(self.program, self.scalar)
 
@@ -106,8 +106,8 @@ class NumericalFunction:
         return f"<{type(self).__name__} {self.name}({inputs}) -> {', '.join(self.output_names)}>"
 
     def _assemble(self) -> Program:
-        from neml2.compiler.capture import capture, inputs
-        from neml2.compiler.pointgraph import PointGraph
+        from neml2.compiler.frontend.capture import capture, inputs
+        from neml2.compiler.graph.pointgraph import PointGraph
 
         graph = PointGraph()
         given, offset = _arguments(self.inputs, 0, self._types)

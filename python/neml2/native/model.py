@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neml2.compiler.native.program import Program
+from neml2.compiler.graph.program import Program
 from neml2.native.function import NumericalFunction
 
 
@@ -22,8 +22,8 @@ class ModelFunction(NumericalFunction):
     def _assemble(self) -> Program:
         import torch
 
-        from neml2.compiler.build import Builder, Request
-        from neml2.compiler.native.program import from_builder
+        from neml2.compiler.graph.program import from_builder
+        from neml2.compiler.plan.build import Builder, Request
 
         builder = Builder(self.model, Request(sub_batch=self._sub_batch), getattr(torch, self.dtype))
         builder.build()

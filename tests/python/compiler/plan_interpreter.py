@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neml2.compiler.plan import Artifact, Entries, ForwardSegment, ImplicitSegment, Plan
+from neml2.compiler.plan.plan import Artifact, Entries, ForwardSegment, ImplicitSegment, Plan
 
 
 def _kernel(artifact: Artifact, state: np.ndarray) -> np.ndarray:

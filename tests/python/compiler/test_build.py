@@ -7,8 +7,8 @@ import torch
 from plan_interpreter import evaluate
 
 from input_texts import implicit_update
-from neml2.compiler.build import Builder, Request
-from neml2.compiler.plan import ForwardSegment, ImplicitSegment
+from neml2.compiler.plan.build import Builder, Request
+from neml2.compiler.plan.plan import ForwardSegment, ImplicitSegment
 from neml2.hit import load_string
 
 # A scalar law whose state update stands between two explicit pieces, and where `inner` means one thing in `before` and

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neml2.compiler.capture import CaptureError, capture, inputs
-from neml2.compiler.differentiate import jacobian
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.frontend.capture import CaptureError, capture, inputs
+from neml2.compiler.graph.differentiate import jacobian
+from neml2.compiler.graph.pointgraph import PointGraph
 
 F64 = torch.float64
 

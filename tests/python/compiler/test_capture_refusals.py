@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch._higher_order_ops.while_loop import while_loop
 
-from neml2.compiler.capture import CaptureError, capture, inputs
-from neml2.compiler.differentiate import jacobian
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.frontend.capture import CaptureError, capture, inputs
+from neml2.compiler.graph.differentiate import jacobian
+from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.models import Input, Model, Output
 from neml2.types import Scalar
 
@@ -221,7 +221,7 @@ class Leaves(Model):
 
 
 def test_models_are_refused():
-    from neml2.compiler.build import Builder, Request
+    from neml2.compiler.plan.build import Builder, Request
 
     line = Leaves.forward.__code__.co_firstlineno + 1
     with pytest.raises(CaptureError, match=rf"Leaves 'law' .*test_capture_refusals\.py:{line} `return Scalar.*numpy"):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from neml2.compiler.capture import capture, inputs
-from neml2.compiler.differentiate import jacobian
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.frontend.capture import capture, inputs
+from neml2.compiler.graph.differentiate import jacobian
+from neml2.compiler.graph.pointgraph import PointGraph
 
 UNARY = ("abs", "acos", "asin", "atan", "cos", "cosh", "exp", "log", "neg", "reciprocal", "relu", "rsqrt", "sigmoid",
          "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "log10", "log1p", "exp2")  # fmt: skip

@@ -8,11 +8,11 @@ import pytest
 import torch
 from operations import F64, NESTED, SMOOTH, VALUES
 
-from neml2.compiler.capture import CaptureError, capture, inputs
-from neml2.compiler.differentiate import jacobian
-from neml2.compiler.native.interpret import evaluate
-from neml2.compiler.pointgraph import PointGraph
-from neml2.compiler.trace import HOLD
+from neml2.compiler.frontend.capture import CaptureError, capture, inputs
+from neml2.compiler.frontend.trace import HOLD
+from neml2.compiler.graph.differentiate import jacobian
+from neml2.compiler.graph.interpret import evaluate
+from neml2.compiler.graph.pointgraph import PointGraph
 
 
 class Captured:
@@ -92,7 +92,7 @@ def test_every_operation_of_the_tables_is_tried(monkeypatch):
     import test_capture
     import test_capture_reverse_mode
 
-    from neml2.compiler import aten
+    from neml2.compiler.frontend import aten
 
     tried, original = set(VARIANTS), aten.call
 
@@ -122,10 +122,10 @@ VARIANTS = ("_index_put_impl", "_reshape_copy", "_unsafe_index", "_unsafe_index_
 def test_the_documentation_lists_the_tables():
     from pathlib import Path
 
-    from neml2.compiler import aten
+    from neml2.compiler.frontend import aten
 
     page = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
-    assert page.read_text().endswith(f"<!-- neml2.compiler.aten.listing() -->\n\n{aten.listing()}")
+    assert page.read_text().endswith(f"<!-- neml2.compiler.frontend.aten.listing() -->\n\n{aten.listing()}")
 
 
 # ---- where derivatives are delicate ----------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_native_code_computes_the_same(everything, native, points):
 
 
 def test_aoti_kernels_compute_the_same(tmp_path):
-    from neml2.compiler import inductor
+    from neml2.compiler.backends.aoti import inductor
 
     names = ("erf", "atan2", "norm", "solve", "sort of three", "detached")
     graph, stores, want, state = PointGraph(), [], [], []

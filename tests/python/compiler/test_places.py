@@ -14,7 +14,7 @@ from input_texts import ELASTICITY
 from neml2 import load_input
 from neml2.aoti import FatalError, load_model
 from neml2.compiler.compile import Options, compile_input
-from neml2.compiler.seal import sealed
+from neml2.compiler.package.seal import sealed
 from support import metadata, run_tool
 
 STRAIN = {"strain": 1e-3 * torch.arange(1.0, 7.0, dtype=torch.float64)}

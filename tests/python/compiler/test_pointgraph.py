@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.graph.pointgraph import PointGraph
 
 NUMBERS = st.floats(-4, 4).map(lambda x: round(x, 3))
 STATE = [0.7, -1.3, 2.1]

@@ -11,7 +11,7 @@ import torch
 import neml2
 from input_texts import ELASTICITY, decay
 from neml2.aoti import Model
-from neml2.compiler.rename import RenameError, ends_with, names
+from neml2.compiler.frontend.rename import RenameError, ends_with, names
 from support import Compile, metadata, run_tool
 
 F64 = torch.float64

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from neml2.compiler import staging
-from neml2.compiler.staging import staged
+from neml2.compiler.package import staging
+from neml2.compiler.package.staging import staged
 
 
 def write(target: Path, text: str) -> None:
@@ -91,7 +91,7 @@ def test_two_processes_can_write_one_folder(target: Path) -> None:
 SLEEPER = """
 import sys, time
 from pathlib import Path
-from neml2.compiler.staging import staged
+from neml2.compiler.package.staging import staged
 with staged(Path(sys.argv[1])) as new:
     (new / "a").write_text("half")
     print("there", flush=True)

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from input_texts import viscoplasticity_in_rates
-from neml2.compiler import isa
-from neml2.compiler.build import Builder, Request
-from neml2.compiler.native import host, interpret, kernel, program, toolchain
-from neml2.compiler.native.program import Argument, Assign, Program
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.backends.native import host, kernel, toolchain
+from neml2.compiler.graph import interpret, program
+from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.graph.program import Argument, Assign, Program
+from neml2.compiler.package import isa
+from neml2.compiler.plan.build import Builder, Request
 from neml2.hit import load_string
 
 LEVELS = list(isa.LEVELS)[list(isa.LEVELS).index(isa.best()) :]

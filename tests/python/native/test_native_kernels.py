@@ -9,7 +9,8 @@ import torch
 from native_kernels import LEVELS, built, from_text, reference, state_of, steps_of, viscoplastic
 
 import neml2.types as types
-from neml2.compiler.native import host, interpret
+from neml2.compiler.backends.native import host
+from neml2.compiler.graph import interpret
 
 PAIRS = ["stress:strain", "stress:t", "equivalent_stress:strain", "equivalent_stress:stress~1"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from native_kernels import built
 
-from neml2.compiler.native import interpret, program
-from neml2.compiler.native.program import Argument, Assign
+from neml2.compiler.graph import interpret, program
+from neml2.compiler.graph.program import Argument, Assign
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models" / "library"))
 from library_checks import POINTS, POINTWISE, Captured, draw

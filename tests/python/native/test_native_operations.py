@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from native_kernels import LEVELS, built, explicit
 
-from neml2.compiler.native.interpret import NUMPY_SEMANTICS
-from neml2.compiler.pointgraph import BINARY, COMPARISONS, UNARY
+from neml2.compiler.graph.interpret import NUMPY_SEMANTICS
+from neml2.compiler.graph.pointgraph import BINARY, COMPARISONS, UNARY
 
 mpmath = pytest.importorskip("mpmath")
 
@@ -110,8 +110,8 @@ def test_accuracy_of_powers(level):
 def test_operation_without_words_is_refused_by_name():
     from dataclasses import replace
 
-    from neml2.compiler.native.printer import LANES, Printer, UnsupportedOperationError
-    from neml2.compiler.pointgraph import PointGraph
+    from neml2.compiler.backends.native.printer import LANES, Printer, UnsupportedOperationError
+    from neml2.compiler.graph.pointgraph import PointGraph
 
     graph = PointGraph()
     few = replace(LANES, operations={k: v for k, v in LANES.operations.items() if k != "tanh"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from input_texts import ELASTICITY
 from neml2 import load_input
+from neml2.compiler.backends.native import toolchain
 from neml2.compiler.compile import Options, compile_input
-from neml2.compiler.native import toolchain
 
 
 def test_a_second_compile_takes_the_kernel_from_the_cache(tmp_path, monkeypatch):

@@ -16,9 +16,9 @@ import pytest
 import torch
 from jit_functions import CLANG
 
-from neml2.compiler import kernel_cache
-from neml2.compiler.native import toolchain
-from neml2.compiler.native.toolchain import BuildError
+from neml2.compiler.backends.native import toolchain
+from neml2.compiler.backends.native.toolchain import BuildError
+from neml2.compiler.package import kernel_cache
 from neml2.native import Newton, NumericalFunction, build
 from support import run_tool
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from neml2.compiler.capture import CaptureError
+from neml2.compiler.frontend.capture import CaptureError
 from neml2.native import Newton, NumericalFunction
 
 A, X, B = np.zeros((2, 3)), np.zeros(3), np.zeros(2)

@@ -15,7 +15,7 @@ from neml2._neml2 import solver_option_refusal, solver_options
 
 import input_texts
 import neml2
-from neml2.compiler.native import interpret
+from neml2.compiler.graph import interpret
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, jit
 from neml2.solvers.convergence import ConvergenceError

@@ -18,7 +18,7 @@ import torch
 from input_texts import ELASTICITY
 from neml2 import aoti
 from neml2.aoti import ConvergenceError, FatalError, Model, load_model
-from neml2.compiler.seal import sealed
+from neml2.compiler.package.seal import sealed
 from support import Compile, metadata
 
 

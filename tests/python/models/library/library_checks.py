@@ -10,9 +10,9 @@ from library_examples import Example
 from library_physics import EXAMPLES as PHYSICS
 from library_solid import EXAMPLES as SOLID
 
-from neml2.compiler.capture import capture, inputs
-from neml2.compiler.differentiate import jacobian
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.frontend.capture import capture, inputs
+from neml2.compiler.graph.differentiate import jacobian
+from neml2.compiler.graph.pointgraph import PointGraph
 
 EXAMPLES = [*COMMON, *SOLID, *PHYSICS, *CRYSTAL]
 POINTWISE = [e for e in EXAMPLES if e.sites or not e.lead]

@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import arrays
 from library_checks import EXAMPLES, POINTS, POINTWISE, Captured
 from library_examples import F64
 
-from neml2.compiler.capture import CaptureError, capture
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.frontend.capture import CaptureError, capture
+from neml2.compiler.graph.pointgraph import PointGraph
 
 VARIANTS = [pytest.param(e, False, id=f"{e}-stored") for e in POINTWISE]
 VARIANTS += [pytest.param(e, True, id=f"{e}-promoted") for e in POINTWISE if e.promotable()]

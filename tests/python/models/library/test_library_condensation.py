@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from neml2.compiler.capture import capture, inputs
-from neml2.compiler.pointgraph import PointGraph
+from neml2.compiler.frontend.capture import capture, inputs
+from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.hit import load_string
 from neml2.types import Scalar
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""From a translation unit to a shared object."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from neml2.compiler.package import isa
+
+FLAGS = (
+    "-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math",
+    "-ffp-contract=fast", "-fno-exceptions", "-fno-rtti", "-w",
+)  # fmt: skip
+"""No -ffast-math: NaN, infinities and signed zeros keep their meaning."""
+
+
+class BuildError(RuntimeError):
+    """The C++ compiler refused a translation unit; carries its first complaint."""
+
+
+def compiler() -> str:
+    """The C++ compiler: $CXX, else g++."""
+    return os.environ.get("CXX", "g++")
+
+
+def include_folder() -> Path:
+    """The folder that holds `neml2/native/Kernel.h`: of the installed package, or of the source tree."""
+    import neml2
+
+    package = Path(neml2.__file__).parent
+    for folder in (package / "include", package.parents[1] / "include"):
+        if (folder / "neml2" / "native" / "Kernel.h").is_file():
+            return folder
+    raise BuildError(f"the headers of neml2 are missing: expected {package / 'include'}")
+
+
+def command(level: str) -> list[str]:
+    """The compiler with its flags for one instruction set (a name of isa.LEVELS)."""
+    return [compiler(), *FLAGS, f"-march={isa.LEVELS[level][0]}", "-I", str(include_folder())]
+
+
+def build(text: str, target: Path, level: str | None = None) -> Path:
+    """Compile `text` to the shared object `target`, which appears in one step; `level`: default this CPU's best.
+
+    The two layouts of a kernel are compiled side by side where there are cores for it.
+    """
+    level = level or isa.best()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        source, made = folder / "kernel.cpp", folder / target.name
+        source.write_text(text)
+        parts = (1, 2) if len(os.sched_getaffinity(0)) > 1 else (0,)
+        objects = {part: folder / f"{part}.o" for part in parts}
+        start = [*command(level), f"-ffile-prefix-map={folder}=."]
+        _run(*([*start, f"-DNEML2_NATIVE_PART={k}", "-c", str(source), "-o", str(o)] for k, o in objects.items()))
+        _run([*start, "-shared", *map(str, objects.values()), "-o", str(made)])
+        made.replace(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def _run(*commands: list[str]) -> None:
+    """Runs commands at the same time. Raises BuildError."""
+    running = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands]
+    errors = [process.communicate()[1] for process in running]
+    if any(process.returncode for process in running):
+        lines = "".join(errors).strip().splitlines() or ["no message"]
+        raise BuildError(f"{compiler()}: {next((x for x in lines if 'error' in x), lines[0])}")
+
+
+def made_from(text: str, level: str) -> tuple[str, ...]:
+    """All that shapes the shared object of `text`, for its name in a cache. Raises BuildError without a compiler."""
+    return (text, runtime_headers(), compiler_version(compiler()), *FLAGS, level)
+
+
+@cache
+def runtime_headers() -> str:
+    """A hash of the headers that generated kernels include."""
+    folder = include_folder() / "neml2"
+    found = hashlib.sha256()
+    for path in sorted([*folder.glob("native/*.h"), *folder.glob("solvers/detail/*.h")]):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+@cache
+def compiler_version(compiler: str) -> str:
+    """What the compiler says it is. Raises BuildError where there is none."""
+    try:
+        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BuildError(f"no C++ compiler: '{compiler}' cannot be run; install g++ or set CXX") from error
+    return done.stdout
