@@ -16,9 +16,11 @@ import torch
 
 import neml2
 from neml2.compiler.backends.native import kernel, package, toolchain
-from neml2.compiler.graph.program import Program, from_builder
+from neml2.compiler.backends.native.lower import program_of
+from neml2.compiler.graph.program import Program
 from neml2.compiler.package import isa
-from neml2.compiler.plan.build import Builder, Request
+from neml2.compiler.plan.layout import Request
+from neml2.compiler.plan.segments import capture_model
 
 HERE = Path(__file__).resolve().parent
 MODELS = ("isoharden", "radret", "chaboche2", "chaboche6")
@@ -61,9 +63,7 @@ def measure(name: str, ramp: Path, folder: Path, seconds: str, level: str) -> No
 
 def program(name: str) -> Program:
     model = neml2.load_model(HERE.parent / "implicit" / f"{name}.i", "model")
-    builder = Builder(model, Request(pairs=[("stress", "strain")]), torch.float64)
-    builder.build()
-    return from_builder(builder)
+    return program_of(capture_model(model, Request(pairs=[("stress", "strain")]), torch.float64))
 
 
 def run(

@@ -12,7 +12,7 @@ from _packages import copied, load_and_call, metadata_of, packages
 from mutations import damaged
 
 from neml2 import aoti
-from neml2.compiler.backends.aoti.package import sha256
+from neml2.compiler.package.contents import sha256
 from neml2.compiler.package.seal import sealed
 
 

@@ -2,10 +2,10 @@
 """Compiling a model of an input file into a package.
 
 input file -> model                                       neml2.hit, neml2.models
-model -> pieces -> segments                               frontend/partition.py
-segment -> point graph                                    frontend/capture.py, frontend/aten/
-point graph -> derivatives                                graph/differentiate.py, plan/sensitivity.py
-segments -> plan of state and kernels                     plan/build.py, plan/plan.py
+model -> sequence of pieces over variables                frontend/partition.py
+sequence -> layout of the interface                       plan/layout.py
+sequence, layout -> captured segments, one point graph    plan/segments.py, with frontend/capture.py, frontend/aten/
+captured segments -> plan of state and kernels            plan/build.py, with plan/sensitivities.py
 
 and then, for the backend `aoti`,
 
@@ -13,29 +13,30 @@ kernels -> shared objects -> package                      backends/aoti/
 
 or, for the backend `native`,
 
-segments -> program of the whole model                    graph/program.py
+captured segments -> program of the whole model           backends/native/lower.py, with graph/assemble.py
 program -> one kernel -> package                          backends/native/
+
+Each stage makes one value, which no later one changes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neml2.compiler.package.contents import Progress
 from neml2.errors import listing, suggestion
 
 if TYPE_CHECKING:
     from neml2.compiler.frontend.rename import Names
-    from neml2.compiler.plan.build import Builder
     from neml2.compiler.plan.plan import Plan
+    from neml2.compiler.plan.segments import Captured
     from neml2.hit.input_file import InputFile
     from neml2.models import Model
-
-Progress = Callable[[str, int, int, float], None]
 
 
 class CompileError(ValueError):
@@ -95,7 +96,9 @@ def _compile(
 
     from neml2.compiler.frontend import rename
     from neml2.compiler.package import stub
-    from neml2.compiler.plan.build import Builder, Request
+    from neml2.compiler.plan.build import plan_of
+    from neml2.compiler.plan.layout import Request
+    from neml2.compiler.plan.segments import capture_model
 
     parameters = [name for name, _ in model.named_parameters()]
     check_numbers(model)
@@ -103,8 +106,8 @@ def _compile(
     names = boundary_names(model, promoted, options)
     pairs = expand_pairs(options.derivatives, model, promoted, parameters, names)
     request = Request(promoted, pairs, {**options.sub_batch, **sub_batch_shapes(source, model)})
-    builder = Builder(model, request, getattr(torch, options.dtype))
-    plan = rename.renamed_plan(builder.build(), names)
+    captured = capture_model(model, request, getattr(torch, options.dtype))
+    plan = rename.renamed_plan(plan_of(captured), names)
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
     asked = [options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch]
     extra: dict[str, Any] = {"input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}
@@ -115,14 +118,14 @@ def _compile(
     result.implicit = sum(s.metadata()["kind"] == "implicit" for s in plan.segments)
     for device in options.devices:
         result.metadata[device] = BACKENDS[options.backend](
-            builder, plan, names, folder / device, device, levels, options, extra, progress
+            captured, plan, names, folder / device, device, levels, options, extra, progress
         )
     _write_stub(result, stub.text(source, options.model, folder.resolve(), identity))
     return result
 
 
 def _write_aoti(
-    builder: Builder, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
+    captured: Captured, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
     from neml2.compiler.backends.aoti import package
@@ -132,14 +135,14 @@ def _write_aoti(
 
 
 def _write_native(
-    builder: Builder, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
+    captured: Captured, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
     from neml2.compiler.backends.native import package
+    from neml2.compiler.backends.native.lower import program_of
     from neml2.compiler.frontend.rename import renamed_program
-    from neml2.compiler.graph import program
 
-    made = renamed_program(program.from_builder(builder), names)
+    made = renamed_program(program_of(captured), names)
     return package.write(plan, made, folder, levels, options.dtype, extra, _jobs(options), progress)
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from neml2.compiler.graph.program import Argument, Assign, Linear, Program, Solve, assemble
+from neml2.compiler.graph.assemble import assemble
+from neml2.compiler.graph.program import Argument, Assign, Linear, Program, Solve
 from neml2.native.function import NumericalFunction
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neml2.compiler.backends.native.host import Library, Report
-from neml2.compiler.graph.program import Argument, Assign, Program, assemble
+from neml2.compiler.graph.assemble import assemble
+from neml2.compiler.graph.program import Argument, Assign, Program
 from neml2.errors import place_of, suggestion
 from neml2.native import arrays
 from neml2.native.arrays import Array, Shape

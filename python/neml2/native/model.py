@@ -22,17 +22,16 @@ class ModelFunction(NumericalFunction):
     def _assemble(self) -> Program:
         import torch
 
-        from neml2.compiler.graph.program import from_builder
-        from neml2.compiler.plan.build import Builder, Request
+        from neml2.compiler.backends.native.lower import program_of
+        from neml2.compiler.plan.layout import Request
+        from neml2.compiler.plan.segments import capture_model
 
-        builder = Builder(self.model, Request(sub_batch=self._sub_batch), getattr(torch, self.dtype))
-        builder.build()
-        program = from_builder(builder)
+        captured = capture_model(self.model, Request(sub_batch=self._sub_batch), getattr(torch, self.dtype))
+        program = program_of(captured)
         program.name = self.name
         for a in program.inputs[len(program.inputs) - program.parameters :]:  # those with batch axes of their own
-            value = builder.parameters[a.name].value
-            assert value is not None
-            self._fixed[a.name] = value.detach().cpu().to(getattr(torch, self.dtype)).numpy()
+            value = captured.parameters[a.name].value
+            self._fixed[a.name] = value.cpu().to(getattr(torch, self.dtype)).numpy()
         return program
 
 

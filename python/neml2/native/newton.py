@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from math import prod
 from typing import TypeVar
 
+from neml2.compiler.graph.assemble import assemble
 from neml2.compiler.graph.differentiate import jacobian
-from neml2.compiler.graph.program import Argument, Assign, Program, Settings, Solve, assemble
+from neml2.compiler.graph.program import Argument, Assign, Program, Settings, Solve
 from neml2.native.function import NumericalFunction, _choose
 
 _Number = TypeVar("_Number", int, float)

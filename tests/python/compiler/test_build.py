@@ -7,8 +7,10 @@ import torch
 from plan_interpreter import evaluate
 
 from input_texts import implicit_update
-from neml2.compiler.plan.build import Builder, Request
+from neml2.compiler.plan.build import plan_of
+from neml2.compiler.plan.layout import Request
 from neml2.compiler.plan.plan import ForwardSegment, ImplicitSegment
+from neml2.compiler.plan.segments import capture_model
 from neml2.hit import load_string
 
 # A scalar law whose state update stands between two explicit pieces, and where `inner` means one thing in `before` and
@@ -62,7 +64,7 @@ SANDWICH = """
 
 
 def build(text=SANDWICH, promoted=(), pairs=(), name="model"):
-    return Builder(load_string(text).get_model(name), Request(list(promoted), list(pairs))).build()
+    return plan_of(capture_model(load_string(text).get_model(name), Request(list(promoted), list(pairs))))
 
 
 def solution(a, b, c=3.0):
@@ -183,7 +185,7 @@ def test_agreement_with_eager_for_a_whole_model():
     model = source.get_model("model")
     inputs = {n: torch.tensor(float(v), dtype=torch.float64) for n, v in POINT.items()}
     outputs, J = model.jacobian(inputs)
-    plan = Builder(model, Request([], [("y", "a"), ("y", "b")])).build()
+    plan = plan_of(capture_model(model, Request([], [("y", "a"), ("y", "b")])))
     values, blocks = evaluate(plan, POINT)
     assert values["y"] == pytest.approx(float(outputs["y"].data.detach()), rel=1e-9)
     for name in ("a", "b"):

@@ -221,11 +221,12 @@ class Leaves(Model):
 
 
 def test_models_are_refused():
-    from neml2.compiler.plan.build import Builder, Request
+    from neml2.compiler.plan.layout import Request
+    from neml2.compiler.plan.segments import capture_model
 
     line = Leaves.forward.__code__.co_firstlineno + 1
     with pytest.raises(CaptureError, match=rf"Leaves 'law' .*test_capture_refusals\.py:{line} `return Scalar.*numpy"):
-        Builder(Leaves("law"), Request()).build()
+        capture_model(Leaves("law"), Request())
 
 
 def test_functions_of_native_are_refused():

@@ -273,6 +273,7 @@ def test_native_code_computes_the_same(everything, native, points):
 
 def test_aoti_kernels_compute_the_same(tmp_path):
     from neml2.compiler.backends.aoti import inductor
+    from neml2.compiler.plan.plan import Kernel
 
     names = ("erf", "atan2", "norm", "solve", "sort of three", "detached")
     graph, stores, want, state = PointGraph(), [], [], []
@@ -286,7 +287,7 @@ def test_aoti_kernels_compute_the_same(tmp_path):
         stores += [(len(stores) + k, n) for k, n in enumerate(nodes)]
         want += [f(x), torch.func.jacfwd(f)(x).reshape(-1)]
         state += x.tolist()
-    kernel = inductor.Kernel("operations", graph, stores, len(state), len(stores))
+    kernel = Kernel("operations", graph, stores, len(state), len(stores))
     inductor.compile_kernel(kernel, tmp_path / "operations.pt2", inductor.Target(), tmp_path)
     run = torch._inductor.aoti_load_package(str(tmp_path / "operations.pt2"))
     given = torch.tensor(state, dtype=F64)[None, :, None].expand(2, -1, inductor.CPU_LANES).contiguous()

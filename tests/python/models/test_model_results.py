@@ -63,11 +63,12 @@ def test_a_wrong_result_is_named_at_the_call(kind):
 
 @pytest.mark.parametrize("kind", CASES)
 def test_and_by_the_compiler(kind):
-    from neml2.compiler.plan.build import Builder, Request
+    from neml2.compiler.plan.layout import Request
+    from neml2.compiler.plan.segments import capture_model
 
     line = kind.forward.__code__.co_firstlineno
     with pytest.raises(TypeError, match=rf"test_model_results\.py:{line}: forward of {kind.__name__}.*{CASES[kind]}"):
-        Builder(kind("law"), Request()).build()
+        capture_model(kind("law"), Request())
 
 
 @pytest.fixture

@@ -14,11 +14,14 @@ import torch
 
 from input_texts import viscoplasticity_in_rates
 from neml2.compiler.backends.native import host, kernel, toolchain
-from neml2.compiler.graph import interpret, program
+from neml2.compiler.backends.native.lower import program_of
+from neml2.compiler.graph import interpret
+from neml2.compiler.graph.assemble import assemble
 from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.compiler.graph.program import Argument, Assign, Program
 from neml2.compiler.package import isa
-from neml2.compiler.plan.build import Builder, Request
+from neml2.compiler.plan.layout import Request
+from neml2.compiler.plan.segments import capture_model
 from neml2.hit import load_string
 
 LEVELS = list(isa.LEVELS)[list(isa.LEVELS).index(isa.best()) :]
@@ -46,16 +49,14 @@ def explicit(sizes: Sequence[int], nodes: Callable[..., list[int]], pairs: Seque
     size = int(starts[-1])
     output = Argument("y", "Vec", (len(made),), size)
     steps = [Assign([(size + i, n) for i, n in enumerate(made)])]
-    return program.assemble("explicit", graph, inputs, 0, [output], list(pairs), steps, size + len(made))
+    return assemble("explicit", graph, inputs, 0, [output], list(pairs), steps, size + len(made))
 
 
 def from_text(text: str, model: str, pairs: Sequence[str] = (), promoted: Sequence[str] = ()) -> tuple[Any, Program]:
     """A model of an input file, and its program."""
     loaded = load_string(text).get_model(model)
     request = Request(list(promoted), [tuple(p.split(":")) for p in pairs])  # type: ignore[misc]
-    builder = Builder(loaded, request, torch.float64)
-    builder.build()
-    return loaded, program.from_builder(builder)
+    return loaded, program_of(capture_model(loaded, request, torch.float64))
 
 
 def state_of(made: Program, values: dict[str, np.ndarray], points: int, tangents: dict[str, np.ndarray] | None = None):

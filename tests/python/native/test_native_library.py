@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from native_kernels import built
 
-from neml2.compiler.graph import interpret, program
+from neml2.compiler.graph import interpret
+from neml2.compiler.graph.assemble import assemble
 from neml2.compiler.graph.program import Argument, Assign
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models" / "library"))
@@ -42,7 +43,7 @@ def test_compiled_values_and_derivatives(group):
         state = Argument("state", "Vec", (size,), 0)
         output = Argument("values", "Vec", (len(nodes),), size)
         steps = [Assign([(size + i, n) for i, n in enumerate(nodes)])]
-        made = program.assemble(example.type, graph.graph, [state], 0, [output], [], steps, size + len(nodes))
+        made = assemble(example.type, graph.graph, [state], 0, [output], [], steps, size + len(nodes))
         want = interpret.evaluate(graph.graph, nodes, dict(enumerate(flat.T)), POINTS).T
         library = built(made)
         wide = library.forward({"state": flat})[0]["values"]

@@ -8,52 +8,24 @@ apart; a name means something only within the composition that binds it, so ever
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neml2.models import ComposedModel
 
 if TYPE_CHECKING:
-    from neml2.compiler.frontend.aten import Nodes
     from neml2.models import Model
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Variable:
-    """One value of the computation; two bindings of the same name are two variables."""
+    """One binding of a name; two bindings of the same name are two variables."""
 
     name: str
     type: Any
-    shape: tuple[int, ...] | None = None  # (*sub_batch, *base), once known
-    sub_batch_ndim: int = 0
-    offset: int | None = None  # in the state, for a variable that outlives its segment
-    nodes: Nodes | None = None  # what it is in the segment being captured
-    dependencies: frozenset[str] = frozenset()  # inputs and stored parameters its value depends on
-
-    @property
-    def size(self) -> int:
-        from math import prod
-
-        assert self.shape is not None
-        return prod(self.shape)
-
-    @property
-    def range(self) -> tuple[int, int]:
-        assert self.offset is not None
-        return (self.offset, self.size)
-
-    @property
-    def sub_batch_shape(self) -> tuple[int, ...]:
-        assert self.shape is not None
-        return self.shape[: self.sub_batch_ndim]
-
-    @property
-    def base_shape(self) -> tuple[int, ...]:
-        assert self.shape is not None
-        return self.shape[self.sub_batch_ndim :]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Evaluation:
     """Evaluate `model`."""
 
@@ -62,7 +34,7 @@ class Evaluation:
     outputs: dict[str, Variable]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Copy:
     """Start an unknown from a value that is not to be overwritten."""
 
@@ -70,7 +42,7 @@ class Copy:
     target: Variable
 
 
-@dataclass
+@dataclass(frozen=True)
 class Solve:
     """Solve the nonlinear system of an implicit update; `guesses` hold the unknowns' first iterate."""
 
@@ -83,13 +55,13 @@ class Solve:
 Piece = Evaluation | Copy | Solve
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sequence:
     """The whole model: its interface and its pieces in execution order."""
 
     inputs: dict[str, Variable]
     outputs: dict[str, Variable]
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Piece]
 
 
 def is_update(model: Any) -> bool:
@@ -107,10 +79,9 @@ def holds_update(model: Any) -> bool:
 def linearise(model: Model) -> Sequence:
     """Take `model` apart into pieces."""
     inputs = {name: Variable(name, type_) for name, type_ in model.input_spec.items()}
-    sequence = Sequence(inputs, {})
-    outputs = _walk(model, inputs, sequence.pieces)
-    sequence.outputs = {name: outputs[name] for name in model.output_spec}
-    return sequence
+    pieces: list[Piece] = []
+    outputs = _walk(model, inputs, pieces)
+    return Sequence(inputs, {name: outputs[name] for name in model.output_spec}, pieces)
 
 
 def _walk(model: Any, scope: Mapping[str, Variable], pieces: list[Piece]) -> dict[str, Variable]:

@@ -1,435 +1,159 @@
 # SPDX-License-Identifier: MIT
-"""From a model to the plan of its package: capture every segment, lay out the state, differentiate what is asked for.
-
-The stages, in order: `linearise` (partition.py) gives pieces over variables; `Layout` decides which variables live in
-the state and where; `Builder` captures each segment into one point graph and records what it stores; derivatives are
-taken for the variables on a way from a requested input to a requested output.
-"""
+"""From captured segments to the plan of a package: kernels for values, and for the derivatives that are on a way from a
+requested input to a requested output."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
 
 import torch
 
-from neml2.compiler.backends.aoti.inductor import Kernel
-from neml2.compiler.frontend import partition
-from neml2.compiler.frontend.capture import capture, inputs
-from neml2.compiler.frontend.partition import Copy, Evaluation, Solve, Variable
 from neml2.compiler.graph.differentiate import jacobian
 from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.plan.layout import Parameter, Value
 from neml2.compiler.plan.plan import (
     Artifact,
     Block,
     ForwardSegment,
     ImplicitSegment,
+    Kernel,
     Outputs,
     ParameterSlot,
     Plan,
     Slot,
 )
-
-if TYPE_CHECKING:
-    from neml2.compiler.frontend.aten import Nodes
-    from neml2.models import Model
-
-
-@dataclass
-class Request:
-    """What to build: names of promoted parameters, (output, input) pairs to differentiate, and the sub-batch shapes
-    that the input file declares for variables."""
-
-    promoted: list[str] = field(default_factory=list)
-    pairs: list[tuple[str, str]] = field(default_factory=list)
-    sub_batch: dict[str, tuple[int, ...]] = field(default_factory=dict)
+from neml2.compiler.plan.segments import Captured, Segment, among
+from neml2.compiler.plan.sensitivities import Sensitivities
+from neml2.compiler.plan.solver_options import options_of
 
 
-@dataclass(eq=False)
-class Parameter(Variable):
-    """A parameter of the model; `offset` is None where it is a constant of the graphs."""
-
-    value: torch.Tensor | None = None
-    batch_shape: tuple[int, ...] = ()
-    promoted: bool = False
-
-
-@dataclass
-class Captured:
-    """A segment with its graph's ends: the nodes of what a forward segment writes, or the residual."""
-
-    pieces: list[partition.Piece]
-    name: str
-    reads: list[Variable]
-    writes: list[Variable]
-    values: list[list[int]] = field(default_factory=list)  # nodes of each of `writes`; later segments read the state
-    residual: list[int] = field(default_factory=list)
-
-    def nodes_of(self, variable: Variable) -> list[int]:
-        """The nodes that decide `variable`: its own, or the residual of the equations it solves."""
-        return self.residual or next(n for v, n in zip(self.writes, self.values, strict=True) if v is variable)
-
-    @property
-    def solve(self) -> Solve | None:
-        return self.pieces[0] if isinstance(self.pieces[0], Solve) else None
+def plan_of(captured: Captured) -> Plan:
+    """The plan of a captured model."""
+    work = _Planning(captured)
+    several = len(captured.segments) > 1
+    segments = [
+        work.segment(segment, f"{captured.name}_{k}" if several else captured.name)
+        for k, segment in enumerate(captured.segments)
+    ]
+    return Plan(
+        captured.name,
+        captured.state_size,
+        [_slot(name, v) for name, v in captured.inputs.items()],
+        [_slot(name, v) for name, v in captured.outputs.items()],
+        [_parameter_slot(p) for p in captured.parameters.values()],
+        segments,
+        work.sensitivities.pairs(),
+    )
 
 
-def parameters_of(model: Model, promoted: Iterable[str]) -> dict[str, Parameter]:
-    """The parameters of `model` by qualified name; those to be stored in the state have no offset yet."""
-    slots = {}
-    for module in model.modules():
-        for slot in getattr(module, "parameter_slots", []):
-            value = module._parameters.get(slot.name)
-            if value is not None:
-                slots[id(value)] = slot
-    found = {}
-    for name, value in model.named_parameters():
-        slot = slots[id(value)]
-        point_ndim = slot.sub_batch_ndim + len(slot.type.BASE_SHAPE)
-        lead = value.ndim - point_ndim
-        found[name] = Parameter(
-            name,
-            slot.type,
-            tuple(value.shape[lead:]),
-            slot.sub_batch_ndim,
-            value=value.detach(),
-            batch_shape=tuple(value.shape[:lead]),
-            promoted=name in set(promoted),
-        )
-    return found
+class _Planning:
+    """Segments become kernels, one after the other."""
 
+    def __init__(self, captured: Captured) -> None:
+        self.captured, self.graph, self.state_size = captured, captured.graph, captured.state_size
+        self.sensitivities = Sensitivities(captured)
 
-class Builder:
-    """Builds one plan; see the module's text."""
+    def segment(self, segment: Segment, stem: str) -> ForwardSegment | ImplicitSegment:
+        """A segment whose kernels are called `stem`, and something behind it."""
+        return self._forward(segment, stem) if segment.update is None else self._implicit(segment, stem)
 
-    def __init__(self, model: Model, request: Request, dtype: torch.dtype = torch.float64) -> None:
-        self.model, self.request, self.dtype = model, request, dtype
-        self.graph = PointGraph()
-        self.sequence = partition.linearise(model)
-        self.parameters = parameters_of(model, request.promoted)
-        self._by_identity = {id(value): self.parameters[name] for name, value in model.named_parameters()}
-        self.state_size = 0
-        self.captured: list[Captured] = []
-        self._stored = self._outliving()
-
-    # ---- layout ------------------------------------------------------------------------------------------------------
-
-    def _outliving(self) -> set[int]:
-        """Identities of the variables that live in the state: the interface, unknowns, and what crosses segments."""
-        stored = {id(v) for v in (*self.sequence.inputs.values(), *self.sequence.outputs.values())}
-        for group in partition.segments(self.sequence.pieces):
-            local = {id(v) for piece in group for v in partition.writes(piece)}
-            for piece in group:
-                stored |= {id(v) for v in partition.reads(piece) if id(v) not in local}
-                if isinstance(piece, Solve):
-                    stored |= {id(v) for v in piece.unknowns.values()}
-        return stored
-
-    def _place(self, variable: Variable) -> None:
-        """Give a variable its place in the state."""
-        if variable.offset is None:
-            variable.offset = self.state_size
-            self.state_size += variable.size
-
-    def _as_input(self, variable: Variable) -> None:
-        assert variable.offset is not None and variable.shape is not None
-        variable.nodes = inputs(self.graph, variable.offset, variable.shape)
-
-    def _place_interface(self) -> None:
-        for name, variable in self.sequence.inputs.items():
-            sub = self.request.sub_batch.get(name) or self.request.sub_batch.get(name.split("~")[0], ())
-            variable.shape = (*sub, *variable.type.BASE_SHAPE)
-            variable.sub_batch_ndim = len(sub)
-            variable.dependencies = frozenset((name,))
-            self._place(variable)
-            self._as_input(variable)
-        for name, parameter in self.parameters.items():
-            if parameter.promoted or parameter.batch_shape:
-                parameter.dependencies = frozenset((name,))
-                self._place(parameter)
-                self._as_input(parameter)
-            else:
-                parameter.nodes = self._constant(parameter.value)
-
-    def _constant(self, value: torch.Tensor | None) -> Nodes:
-        from neml2.compiler.frontend.aten import Scalars
-
-        assert value is not None
-        return Scalars(self.graph).nodes(value.cpu().to(torch.float64).numpy())
-
-    # ---- capture -----------------------------------------------------------------------------------------------------
-
-    def build(self) -> Plan:
-        """Capture, lay out, differentiate."""
-        self._place_interface()
-        for k, group in enumerate(partition.segments(self.sequence.pieces)):
-            if isinstance(group[0], Solve):
-                self._capture_solve(group[0], k)
-            else:
-                self._capture_forward(group, k)
-        return self._plan()
-
-    def _evaluate(self, model: Any, values: dict[str, Variable]) -> dict[str, tuple[Any, Nodes, int]]:
-        """Capture `model` at the nodes of `values`: output name -> (type, nodes, number of sub-batch axes)."""
-        own = {name: self._by_identity[id(p)] for name, p in model.named_parameters()}
-        stored = {name: p for name, p in own.items() if p.offset is not None}
-        results: dict[str, Any] = {}
-
-        def point(*data: torch.Tensor) -> list[torch.Tensor]:
-            state = {
-                name: v.type(d, sub_batch_ndim=v.sub_batch_ndim)
-                for (name, v), d in zip(values.items(), data, strict=False)
-            }
-            replaced = dict(zip(stored, data[len(values) :], strict=True))
-            outputs = torch.func.functional_call(
-                _Evaluate(model), {f"model.{name}": value for name, value in replaced.items()}, (state,)
-            )
-            results.update(outputs)
-            return [value.data for value in outputs.values()]
-
-        variables = [*values.values(), *stored.values()]
-        examples = [self._example(v) for v in variables]
-        label = f"{type(model).__name__} '{model.name}'"
-        nodes = capture(self.graph, point, examples, [v.nodes for v in variables], label)
-        return {
-            name: (type(value), captured, value.sub_batch_ndim)
-            for (name, value), captured in zip(results.items(), nodes, strict=True)
-        }
-
-    def _example(self, variable: Variable) -> torch.Tensor:
-        if isinstance(variable, Parameter) and variable.value is not None:
-            value = variable.value.to(self.dtype)
-            return value[(0,) * len(variable.batch_shape)].clone()
-        assert variable.shape is not None
-        return torch.full(variable.shape, 0.5, dtype=self.dtype)
-
-    def dependencies(self, nodes: Iterable[int]) -> frozenset[str]:
-        """Names of inputs and stored parameters behind `nodes`."""
-        components = self.graph.inputs_of(nodes)
-        stored = [p for p in self.parameters.values() if p.offset is not None]
-        holders = [*self.sequence.inputs.values(), *stored, *(v for c in self.captured for v in c.writes)]
-        latest = {v.offset: v for v in holders}.values()  # an unknown takes the place of its guess
-        return frozenset().union(*(v.dependencies for v in latest if not components.isdisjoint(range(*_span(v)))))
-
-    def _capture_forward(self, group: list[partition.Piece], k: int) -> None:
-        for piece in group:
-            if isinstance(piece, Copy):
-                source, target = piece.source, piece.target
-                target.shape, target.sub_batch_ndim, target.nodes = (
-                    source.shape,
-                    source.sub_batch_ndim,
-                    source.nodes,
-                )
-            elif isinstance(piece, Evaluation):
-                for name, (type_, nodes, sub) in self._evaluate(piece.model, piece.inputs).items():
-                    variable = piece.outputs[name]
-                    variable.type, variable.shape = type_, tuple(nodes.shape)
-                    variable.sub_batch_ndim, variable.nodes = sub, nodes
-        defined = [v for piece in group for v in partition.writes(piece)]
-        writes = [v for v in defined if id(v) in self._stored]
-        local = {id(v) for v in defined}
-        reads = _unique(v for piece in group for v in partition.reads(piece) if id(v) not in local)
-        for variable in writes:
-            assert variable.nodes is not None
-            variable.dependencies = self.dependencies(_flat(variable.nodes))
-            self._place(variable)
-        names = [p.model.name for p in group if isinstance(p, Evaluation)]
-        values = [_flat(v.nodes) for v in writes]
-        self.captured.append(Captured(group, names[-1] if names else f"segment_{k}", reads, writes, values))
-
-    def _capture_solve(self, solve: Solve, k: int) -> None:
-        for name, guess in solve.guesses.items():
-            unknown = solve.unknowns[name]
-            unknown.shape, unknown.sub_batch_ndim = guess.shape, guess.sub_batch_ndim
-            unknown.offset = guess.offset
-        for variable in (*solve.givens.values(), *solve.unknowns.values()):
-            self._as_input(variable)
-        system = solve.update.equation_system
-        values = {name: solve.unknowns.get(name) or solve.givens[name] for name in system.model.input_spec}
-        outputs = self._evaluate(system.model, values)
-        residual = [node for name in system.residuals for node in _flat(outputs[name][1])]
-        given = frozenset().union(*(v.dependencies for v in solve.givens.values()))
-        given |= {name for p in self._stored_parameters(residual) for name in p.dependencies}
-        for unknown in solve.unknowns.values():
-            unknown.dependencies = given
-        self.captured.append(
-            Captured([solve], solve.update.name or f"segment_{k}", list(solve.givens.values()),
-                     list(solve.unknowns.values()), residual=residual)
-        )  # fmt: skip
-
-    # ---- plan --------------------------------------------------------------------------------------------------------
-
-    def _plan(self) -> Plan:
-        from neml2.compiler.plan.sensitivity import Sensitivities
-
-        for name, variable in self.sequence.outputs.items():
-            variable.name = name
-        sensitivities = Sensitivities(self)
-        several = len(self.captured) > 1
-        segments: list[ForwardSegment | ImplicitSegment] = []
-        for k, captured in enumerate(self.captured):
-            stem = f"{self.model.name}_{k}" if several else self.model.name
-            solve = captured.solve
-            if solve is None:
-                segments.append(self._forward_segment(captured, stem, sensitivities))
-            else:
-                segments.append(self._implicit_segment(captured, solve, stem, sensitivities))
-        return Plan(
-            self.model.name,
-            self.state_size,
-            [_slot(v) for v in self.sequence.inputs.values()],
-            [_slot(v) for v in self.sequence.outputs.values()],
-            [_parameter_slot(p) for p in self.parameters.values()],
-            segments,
-            sensitivities.pairs(),
-        )
-
-    def _stored_parameters(self, nodes: Iterable[int]) -> list[Variable]:
-        components = self.graph.inputs_of(nodes)
-        return [p for p in self.parameters.values() if p.offset is not None
-                and not components.isdisjoint(range(p.offset, p.offset + p.size))]  # fmt: skip
-
-    def _forward_segment(self, c: Captured, stem: str, sensitivities: Any) -> ForwardSegment:
-        written = list(zip(c.writes, c.values, strict=True))
-        stores = [(v.offset + i, node) for v, values in written for i, node in enumerate(values)]
+    def _forward(self, s: Segment, stem: str) -> ForwardSegment:
+        written = zip(s.writes, s.nodes, strict=True)
+        stores = [(c, node) for v, nodes in written for c, node in zip(v.components, nodes, strict=True)]
         nodes = [node for _, node in stores]
-        reads = [*c.reads, *self._stored_parameters(nodes)]
-        used = [v for v in reads if not self.graph.inputs_of(nodes).isdisjoint(range(*_span(v)))]
-        dependencies = [
-            [k for k, v in enumerate(used) if not self.graph.inputs_of(values).isdisjoint(range(*_span(v)))]
-            for values in c.values
-        ]
-        copies = self._copies(stores)
+        used = among([*s.reads, *self.captured.stored_parameters(nodes)], self.graph.inputs_of(nodes))
+        behind = [self.graph.inputs_of(nodes) for nodes in s.nodes]
+        copies = _copies(self.graph, stores)
         segment = ForwardSegment(
-            c.name,
+            s.name,
             [v.range for v in used],
-            [v.range for v in c.writes],
+            [v.range for v in s.writes],
             None if copies else Artifact(f"{stem}.pt2", Kernel(stem, self.graph, stores, self.state_size)),
             copies,
-            dependencies=dependencies,
+            dependencies=[[k for k, v in enumerate(used) if among([v], components)] for components in behind],
         )
         outputs = Outputs(self.graph)
-        for output, given in sensitivities.wanted(c):
-            rows = jacobian(self.graph, c.nodes_of(output), range(*_span(given)))
-            entries = [n for row in rows for n in row]
+        for output, given in self.sensitivities.wanted(s):
+            entries = _flat(jacobian(self.graph, s.nodes_of(output), given.components))
             if any(n != self.graph.zero for n in entries):
                 segment.blocks.append(Block(output.range, given.range, outputs.entries(entries)))
-        alone = len(self.captured) == 1
+        alone = len(self.captured.segments) == 1
         if segment.blocks and (outputs.nodes or alone):
             segment.derivative = self._derivative(outputs, f"{stem}_jvp")
         return segment
-
-    def _copies(self, stores: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """The stores as (from, to) if all they do is copy what none of them overwrites, as predictors do."""
-        sources = [self.graph.value[node] if self.graph.op[node] == "input" else None for _, node in stores]
-        targets = {component for component, _ in stores}
-        if any(source is None or source in targets for source in sources):
-            return []
-        return [(int(source), target) for source, (target, _) in zip(sources, stores, strict=True)]  # type: ignore[arg-type]
 
     def _derivative(self, outputs: Outputs, stem: str) -> Artifact:
         if not outputs.nodes:  # every entry is constant; a kernel needs something to store
             outputs.append([self.graph.zero])
         return Artifact(f"{stem}.pt2", outputs.kernel(stem, self.state_size))
 
-    def _implicit_segment(self, c: Captured, solve: Solve, stem: str, sensitivities: Any) -> ImplicitSegment:
-        from neml2.compiler.plan.solver_options import options_of
-
-        components = [i for v in c.writes for i in range(*_span(v))]
-        rows = jacobian(self.graph, c.residual, components)
-        flat = [n for row in rows for n in row]
+    def _implicit(self, s: Segment, stem: str) -> ImplicitSegment:
+        flat = _flat(jacobian(self.graph, s.residual, [c for v in s.writes for c in v.components]))
         outputs = Outputs(self.graph)
-        outputs.append(c.residual)
+        outputs.append(s.residual)
         entries = outputs.entries(flat)
-        solver = options_of(solve.update)
+        solver = options_of(s.update)
         segment = ImplicitSegment(
-            c.name,
-            [v.range for v in c.writes],
-            [v.range for v in [*c.reads, *self._stored_parameters([*c.residual, *flat])]],
+            s.name,
+            [v.range for v in s.writes],
+            [v.range for v in [*s.reads, *self.captured.stored_parameters([*s.residual, *flat])]],
             Artifact(f"{stem}.pt2", outputs.kernel(stem, self.state_size)),
-            len(c.residual),
+            len(s.residual),
             entries,
             solver,
-            max_substepping_level=getattr(solve.update, "max_substepping_level", 0),
-            incremental=self._incremental(solve),
+            max_substepping_level=getattr(s.update, "max_substepping_level", 0),
+            incremental=[
+                {
+                    "kind": "state" if i.state else "force",
+                    "name": i.name,
+                    "current": list(i.now.range),
+                    "old": list(i.old.range),
+                }
+                for i in s.increments
+            ],
         )
         if solver["type"] == "NewtonWithLineSearch":
             trial = Outputs(self.graph)
-            trial.append(c.residual)
+            trial.append(s.residual)
             segment.residual = Artifact(f"{stem}_residual.pt2", trial.kernel(f"{stem}_residual", self.state_size))
-        given = [g for _, g in sensitivities.wanted(c)]
+        given = [g for _, g in self.sensitivities.wanted(s)]
         if given:
             # a point whose step is cut depends on forces by way of both ends, and on the states in between
-            for name, now, old in increments(solve):
-                given += [old] if name in solve.unknowns else [now, old]
-            self._implicit_derivative(segment, c, flat, _unique(given), stem)
+            for i in s.increments:
+                given += [i.old] if i.state else [i.now, i.old]
+            self._implicit_derivative(segment, s, flat, dict.fromkeys(given), stem)
         return segment
 
     def _implicit_derivative(
-        self, segment: ImplicitSegment, c: Captured, flat: list[int], given: Any, stem: str
+        self, segment: ImplicitSegment, s: Segment, flat: list[int], given: Iterable[Value], stem: str
     ) -> None:
         outputs = Outputs(self.graph)
         segment.derivative_jacobian = outputs.entries(flat)
-        for variable in given:
-            rows = jacobian(self.graph, c.residual, range(*_span(variable)))
-            entries = outputs.entries([n for row in rows for n in row])
-            segment.blocks.append(Block((0, len(c.residual)), variable.range, entries))
+        for value in given:
+            entries = outputs.entries(_flat(jacobian(self.graph, s.residual, value.components)))
+            segment.blocks.append(Block((0, len(s.residual)), value.range, entries))
         segment.derivative = self._derivative(outputs, f"{stem}_jvp")
 
-    def _incremental(self, solve: Solve) -> list[dict[str, Any]]:
-        """For substepping: each given that is a force with its old value, and each unknown with its old state."""
-        return [
-            {
-                "kind": "state" if name in solve.unknowns else "force",
-                "name": name,
-                "current": list(now.range),
-                "old": list(old.range),
-            }
-            for name, now, old in increments(solve)
-        ]
 
-
-class _Evaluate(torch.nn.Module):
-    """`model.evaluate` as the forward function of a module, for functional_call."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, state: Any) -> Any:
-        return self.model.evaluate(state)
-
-
-def increments(solve: Solve) -> list[tuple[str, Variable, Variable]]:
-    """What changes when a step is cut: (name, current value, old value); nothing for an update that cuts no steps."""
-    if not getattr(solve.update, "max_substepping_level", 0):
+def _copies(graph: PointGraph, stores: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The stores as (from, to) if all they do is copy what none of them overwrites, as predictors do."""
+    sources = [graph.value[node] if graph.op[node] == "input" else None for _, node in stores]
+    targets = {component for component, _ in stores}
+    if any(source is None or source in targets for source in sources):
         return []
-    scope = {**solve.givens, **solve.unknowns}
-    pairs = [(name, scope[name], scope.get(f"{name}~1")) for name in scope]
-    return [(name, now, old) for name, now, old in pairs if old is not None]
+    return [(int(source), target) for source, (target, _) in zip(sources, stores, strict=True)]  # type: ignore[arg-type]
 
 
-def _flat(nodes: Any) -> list[int]:
-    return [int(n) for n in nodes.reshape(-1)]
+def _flat(rows: Sequence[Sequence[int]]) -> list[int]:
+    return [n for row in rows for n in row]
 
 
-def _span(variable: Variable) -> tuple[int, int]:
-    assert variable.offset is not None
-    return (variable.offset, variable.offset + variable.size)
-
-
-def _unique(variables: Iterable[Variable]) -> list[Variable]:
-    return list({id(v): v for v in variables}.values())
-
-
-def _slot(v: Variable) -> Slot:
+def _slot(name: str, v: Value) -> Slot:
     assert v.offset is not None
-    return Slot(v.name, v.type.__name__, v.base_shape, v.sub_batch_shape, v.offset)
+    return Slot(name, v.type.__name__, v.base_shape, v.sub_batch_shape, v.offset)
 
 
 def _parameter_slot(p: Parameter) -> ParameterSlot:
-    assert p.value is not None
     value = p.value.to(torch.float64).cpu().reshape(-1).tolist()
     return ParameterSlot(
         p.name, p.type.__name__, p.base_shape, p.sub_batch_shape, p.batch_shape, p.offset, p.promoted, value

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from neml2.compiler.backends.aoti.inductor import Kernel
 from neml2.compiler.graph.pointgraph import PointGraph
 
 SCHEMA = 2
@@ -101,6 +100,27 @@ class Block:
 
     def metadata(self) -> dict[str, Any]:
         return {"output": list(self.output), "input": list(self.input), "entries": self.entries.metadata()}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What one compiled graph computes: `stores[k] = (component, node)`; into the state itself or into an own array."""
+
+    name: str
+    graph: PointGraph
+    stores: Sequence[tuple[int, int]]
+    state_size: int
+    output_size: int | None = None  # None: the stores go into the state
+
+    @property
+    def in_place(self) -> bool:
+        return self.output_size is None
+
+    def text(self) -> str:
+        """The kernel in printed form: its layout, then its graph."""
+        components = " ".join(str(c) for c, _ in self.stores)
+        layout = f"state {self.state_size} out {self.output_size} stores {components}"
+        return f"{layout}\n{self.graph.text([node for _, node in self.stores])}"
 
 
 @dataclass

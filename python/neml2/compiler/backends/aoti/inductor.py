@@ -22,35 +22,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.compiler.package import isa
+from neml2.compiler.plan.plan import Kernel
 
 CPU_LANES = 16
 GPU_LANES = 128  # a warp reads whole cache lines, four warps share the arithmetic of a block's address
 # Any number above one: the number of blocks is a dynamic dimension. On GPUs it is also the hint by which Inductor
 # chooses how many points a thread works on; a small one lets it try a single point, all that registers have room for.
 _EXAMPLE_BLOCKS = 7
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """What one compiled graph computes: `stores[k] = (component, node)`; into the state itself or into an own array."""
-
-    name: str
-    graph: PointGraph
-    stores: Sequence[tuple[int, int]]
-    state_size: int
-    output_size: int | None = None  # None: the stores go into the state
-
-    @property
-    def in_place(self) -> bool:
-        return self.output_size is None
-
-    def text(self) -> str:
-        """The kernel in printed form: its layout, then its graph."""
-        components = " ".join(str(c) for c, _ in self.stores)
-        layout = f"state {self.state_size} out {self.output_size} stores {components}"
-        return f"{layout}\n{self.graph.text([node for _, node in self.stores])}"
 
 
 @dataclass

@@ -4,9 +4,7 @@ that a compile that is killed leaves the old package or none."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
 import subprocess
 import tempfile
 import zipfile
@@ -17,10 +15,9 @@ from typing import Any
 
 from neml2.compiler.backends.aoti.inductor import Target, compile_kernel
 from neml2.compiler.package import kernel_cache, staging
+from neml2.compiler.package.contents import Progress, files, versions
 from neml2.compiler.package.seal import sealed
 from neml2.compiler.plan.plan import SCHEMA, Artifact, Plan
-
-Progress = Callable[[str, int, int, float], None]  # (file, how many are done, of how many, seconds)
 
 
 def write(plan: Plan, folder: Path, target: Target, extra: dict[str, Any], jobs: int, progress: Progress) -> Path:
@@ -46,32 +43,6 @@ def write(plan: Plan, folder: Path, target: Target, extra: dict[str, Any], jobs:
         }
         (new / name).write_text(sealed(metadata))
     return folder / name
-
-
-def files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Hash and size of every file of `folder`, by name."""
-    return {p.name: {"sha256": sha256(p), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """What the package was made with."""
-    import torch
-
-    import neml2
-
-    compiler = os.environ.get("CXX", "g++")
-    try:
-        first = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[
-            0
-        ]
-    except (OSError, subprocess.CalledProcessError, IndexError):
-        first = compiler
-    return {"neml2": neml2.__version__, "torch": torch.__version__, "compiler": first}
 
 
 def _compile_all(artifacts: Sequence[Artifact], folder: Path, target: Target, jobs: int, progress: Progress) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from neml2.compiler.backends.aoti import package
 from neml2.compiler.backends.native import kernel, toolchain
 from neml2.compiler.graph.program import Linear, Program, Solve
 from neml2.compiler.package import isa, kernel_cache, staging
+from neml2.compiler.package.contents import Progress, files, versions
 from neml2.compiler.package.seal import sealed
 from neml2.compiler.plan.plan import SCHEMA, Plan
 
@@ -27,7 +27,7 @@ def write(
     dtype: str,
     extra: dict[str, Any],
     jobs: int,
-    progress: package.Progress,
+    progress: Progress,
 ) -> Path:
     """Compile `program` for the instruction sets `levels` (names of isa.LEVELS) into `folder`; returns the metadata's
     path. `plan` describes the interface. Raises BuildError, OSError."""
@@ -40,7 +40,7 @@ def write(
         metadata = {
             "schema": SCHEMA,
             "backend": "native",
-            "versions": package.versions(),
+            "versions": versions(),
             "device": "cpu",
             "dtype": dtype,
             "isa": levels[-1],
@@ -49,14 +49,14 @@ def write(
             "segments": [_segment(s.metadata()) for s in plan.segments],
             "kernels": [{"isa": level, "file": file} for level, file in kernels.items()],
             "work": work(program),
-            "files": package.files(new),
+            "files": files(new),
             **extra,
         }
         (new / name).write_text(sealed(metadata))
     return folder / name
 
 
-def _build_all(text: str, files: dict[str, str], folder: Path, jobs: int, progress: package.Progress) -> None:
+def _build_all(text: str, files: dict[str, str], folder: Path, jobs: int, progress: Progress) -> None:
     start = perf_counter()
     with ThreadPoolExecutor(max(min(jobs // 2, len(files)), 1)) as pool:  # a build takes two processes
         running = {file: pool.submit(_build, text, folder / file, level) for level, file in files.items()}
