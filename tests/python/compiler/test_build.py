@@ -118,6 +118,20 @@ def test_derivatives_through_all_segments_and_parameters():
     assert J["y"][name][0, 0] == pytest.approx(-5 * x * x * slope, rel=1e-12)
 
 
+def test_derivatives_through_a_value_that_passes_by_an_implicit_update():
+    """y = 5 x + a^2 with a^2 computed before the update, which has no use for it."""
+    aside = "  [aside]\n    type = ScalarMultiplication\n    from = 'a a'\n    to = 'beside'\n  []\n  [before]"
+    text = SANDWICH.replace("  [before]", aside).replace("'double shift'", "'double shift aside'")
+    text = text.replace("from = 'x a'\n    to = 'y'", "from = 'x beside'\n    to = 'y'")
+    plan = build(
+        text.replace("models = 'double", "additional_outputs = 'beside'\n    models = 'double"), pairs=[("y", "a")]
+    )
+    outputs, J = evaluate(plan, POINT)
+    x = solution(0.7, 0.4)
+    assert outputs["y"] == pytest.approx(5 * x + 0.49, rel=1e-13)
+    assert J["y"]["a"][0, 0] == pytest.approx(10 / (6 * x + 1) + 2 * 0.7, rel=1e-12)
+
+
 def test_dependencies_of_blocks_are_found_by_reachability():
     plan = build(pairs=[("y", "a"), ("x", "x~1")])
     by_pair = {(d["output"], d["input"]): d["depends_on"] for d in plan.derivatives}

@@ -150,23 +150,25 @@ class _Capture:
         return dependencies(self.graph, nodes, layout.inputs.values(), layout.parameters.values(), self.segments)
 
     def forward(self, group: list[Piece], k: int) -> None:
-        """Captures neighbouring evaluations."""
+        """Captures neighbouring evaluations, which read from the state what earlier segments wrote."""
+        defined = [v for piece in group for v in partition.writes(piece)]
+        read = [v for piece in group for v in partition.reads(piece) if v not in set(defined)]
+        given = [self.values[v] for v in dict.fromkeys(read)]
+        for value in given:
+            self._as_input(value)
         for piece in group:
             if isinstance(piece, Copy):
                 source = self.values[piece.source]
                 self._define(piece.target, piece.target.type, source.sub_batch_ndim, self.nodes[source])
             elif isinstance(piece, Evaluation):
-                given = {name: self.values[v] for name, v in piece.inputs.items()}
-                results = self._evaluate(piece.model, given)
+                results = self._evaluate(piece.model, {name: self.values[v] for name, v in piece.inputs.items()})
                 for name, variable in piece.outputs.items():
                     self._define(variable, *results[name])
-        defined = [v for piece in group for v in partition.writes(piece)]
-        read = dict.fromkeys(v for piece in group for v in partition.reads(piece) if v not in set(defined))
         writes = [self.values[v] for v in defined if v in self.layout.stored]
         names = [p.model.name for p in group if isinstance(p, Evaluation)]
         nodes = [_flat(self.nodes[v]) for v in writes]
         name = names[-1] if names else f"segment_{k}"
-        self.segments.append(Segment(name, [self.values[v] for v in read], writes, nodes, []))
+        self.segments.append(Segment(name, given, writes, nodes, []))
 
     def solve(self, solve: Solve, k: int) -> None:
         """Captures the residual of an implicit update, whose unknowns take the places of their guesses."""
