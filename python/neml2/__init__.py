@@ -27,6 +27,7 @@ _FUNCTIONS = {
     "load_model": "hit.input_file",
     "load_extension": "hit.registry",
 }
+_FACTS = {"__version__": "version", "cmake_prefix_path": "cmake_prefix"}
 _SUBPACKAGES = {"aoti", "errors", "hit", "models", "native", "types"}
 
 
@@ -35,10 +36,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
     elif name in _SUBPACKAGES:
         value = importlib.import_module(f"{__name__}.{name}")
-    elif name == "__version__":
-        value = _version()
-    elif name == "cmake_prefix_path":
-        value = _prefix()
+    elif name in _FACTS:
+        value = getattr(importlib.import_module(f"{__name__}.installation"), _FACTS[name])()
     else:
         raise AttributeError(f"module 'neml2' has no attribute '{name}'")
     globals()[name] = value
@@ -47,23 +46,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("neml2")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return "0+source"
-
-
-def _prefix() -> str:
-    """The folder whose `lib/cmake/neml2` CMake's find_package looks for; that of the compiled library."""
-    from importlib.util import find_spec
-    from pathlib import Path
-
-    spec = find_spec("neml2._neml2")
-    if spec is None or spec.origin is None:
-        raise ImportError("the compiled library of neml2 is not installed; run pip install in the source tree")
-    return str(Path(spec.origin).parent)

@@ -12,6 +12,7 @@ import numpy as np
 
 from neml2.compiler.backends.native.host import Library, Report
 from neml2.compiler.graph.assemble import assemble
+from neml2.compiler.graph.derivative import derivative
 from neml2.compiler.graph.program import Argument, Assign, Program
 from neml2.errors import place_of, suggestion
 from neml2.native import arrays
@@ -20,7 +21,7 @@ from neml2.native.arrays import Array, Shape
 if TYPE_CHECKING:
     import torch
 
-    from neml2.native.direct import Direct
+    from neml2.compiler.backends.native.direct import Direct
 
 SCALARS = {"float64": "double", "float32": "float"}
 
@@ -158,9 +159,7 @@ class NumericalFunction:
         Either may be left out where there is only one. Exact, from the captured graph; for an implicit function by the
         implicit function theorem.
         """
-        from neml2.native.derivative import Jacobian
-
-        return Jacobian(self, _choose(self.name, of, self.output_names, "output"), self._differentiable(wrt), value)
+        return _Jacobian(self, _choose(self.name, of, self.output_names, "output"), self._differentiable(wrt), value)
 
     def _differentiable(self, wrt: str | None) -> str:
         return _choose(self.name, wrt, list(self.inputs), "input")
@@ -171,9 +170,9 @@ class NumericalFunction:
         """Compile now, or load what is kept; a call does it when needed."""
         with self._lock:
             if self._library is None:
-                from neml2.native import build
+                from neml2.compiler.backends.native.library import library
 
-                self._library = build.library(self.program, self.scalar)
+                self._library = library(self.program, self.scalar)
             return self._library
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -197,7 +196,7 @@ class NumericalFunction:
     def _run(self, values: dict[str, Array]) -> tuple[list[Array], Report]:
         direct = self._direct
         if direct is None:
-            from neml2.native.direct import Direct
+            from neml2.compiler.backends.native.direct import Direct
 
             direct = self._direct = Direct(self.compile())
         everything = {**values, **self._fixed}
@@ -207,6 +206,21 @@ class NumericalFunction:
             found = direct.library.forward(everything)
         named, report = found
         return [named[n] for n in self.output_names], report
+
+
+class _Jacobian(NumericalFunction):
+    """The derivative of one output of a function with respect to one of its inputs; see NumericalFunction.jacobian."""
+
+    def __init__(self, function: NumericalFunction, of: str, wrt: str, value: bool = False) -> None:
+        self.function, self.of, self.wrt, self.value = function, of, wrt, value
+        block = f"d{of}_d{wrt}"
+        name = f"{function.name}_{f'{of}_' if value else ''}{block}"
+        self._describe(name, dict(function.inputs), [of, block] if value else [block], function.dtype)
+        self.fn, self._types, self._fixed = function.fn, function._types, function._fixed
+
+    def _assemble(self) -> Program:
+        with self.function._lock:  # its graph grows
+            return derivative(self.function.program, self.name, self.of, self.wrt, self.value)
 
 
 def _arguments(shapes: Mapping[str, Shape], offset: int, types: Mapping[str, Any]) -> tuple[list[Argument], int]:

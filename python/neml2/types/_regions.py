@@ -169,13 +169,9 @@ class BaseRegion(Region):
 
     def __getitem__(self, index: Any) -> Any:
         """Components: a Scalar where one is left, a Tensor otherwise."""
-        from .scalar import Scalar
-        from .tensor import Tensor
-
         items, left, right = _expand_index(index, self.ndim, 0)
         data = self.value.data[(slice(None),) * self.start + items]
-        n = self.value.sub_batch_ndim
-        return Tensor(data, left + right, n) if left + right else Scalar._wrap(data, n)
+        return self.value._of_rank(data, left + right, self.value.sub_batch_ndim)
 
 
 def _expand_index(index: Any, ndim: int, split: int) -> tuple[tuple[Any, ...], int, int]:

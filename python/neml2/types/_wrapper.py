@@ -39,6 +39,9 @@ class TensorWrapper:
     data: torch.Tensor
     sub_batch_ndim: int
 
+    _of_rank: ClassVar[Callable[[torch.Tensor, int, int], Any]]
+    """(data, base_ndim, sub_batch_ndim) -> some components of a value, as tensor.py says."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "BASE_SHAPE" in cls.__dict__:

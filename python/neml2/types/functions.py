@@ -82,18 +82,16 @@ def clamp(a: W, lo: Any = None, hi: Any = None) -> W:
     if not isinstance(lo, TensorWrapper) and not isinstance(hi, TensorWrapper):
         return a._make(torch.clamp(a.data, lo, hi), a.sub_batch_ndim)
     if lo is not None:
-        a = combine(torch.maximum, a, _as_scalar(lo, a))
+        a = combine(torch.maximum, a, _operand(lo, a))
     if hi is not None:
-        a = combine(torch.minimum, a, _as_scalar(hi, a))
+        a = combine(torch.minimum, a, _operand(hi, a))
     return a
 
 
-def _as_scalar(value: Any, like: TensorWrapper) -> TensorWrapper:
-    from .scalar import Scalar
-
+def _operand(value: Any, like: TensorWrapper) -> Any:
     if isinstance(value, TensorWrapper):
         return value
-    return Scalar._wrap(torch.tensor(value, dtype=like.dtype, device=like.device))
+    return torch.tensor(value, dtype=like.dtype, device=like.device)
 
 
 def gt(a: Any, b: Any) -> Any:

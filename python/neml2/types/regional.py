@@ -111,9 +111,4 @@ def _axes(region: Region, dim: int | Sequence[int] | None, name: str) -> list[in
 def _reduced(region: Region, data: torch.Tensor, count: int) -> Any:
     if not isinstance(region, BaseRegion):
         return region.rebuild(data, -count)
-    from .scalar import Scalar
-    from .tensor import Tensor
-
-    left = region.ndim - count
-    n = region.value.sub_batch_ndim
-    return Tensor(data, left, n) if left else Scalar._wrap(data, n)
+    return region.value._of_rank(data, region.ndim - count, region.value.sub_batch_ndim)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from . import functions
 from ._wrapper import PrimitiveTensor, TensorWrapper
 
 
@@ -32,11 +33,9 @@ class Scalar(PrimitiveTensor):
         return NotImplemented
 
     def __pow__(self, other: Any) -> Scalar:
-        from .functions import pow
-
         if isinstance(other, TensorWrapper) and not other.is_scalar:
             return NotImplemented
-        return pow(self, other)
+        return functions.pow(self, other)
 
     def __rpow__(self, other: Any) -> Scalar:
         if isinstance(other, (int, float)):
@@ -44,11 +43,7 @@ class Scalar(PrimitiveTensor):
         return NotImplemented
 
     def __gt__(self, other: Any) -> Scalar:
-        from .functions import gt
-
-        return gt(self, other)
+        return functions.gt(self, other)
 
     def __lt__(self, other: Any) -> Scalar:
-        from .functions import lt
-
-        return lt(self, other)
+        return functions.lt(self, other)

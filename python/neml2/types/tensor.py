@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ._wrapper import TensorWrapper
+from .scalar import Scalar
 
 
 class Tensor(TensorWrapper):
@@ -47,3 +48,11 @@ class Tensor(TensorWrapper):
         out = cls._wrap(data, context[0])
         out.base_ndim = context[1]
         return out
+
+
+def of_rank(data: torch.Tensor, base_ndim: int, sub_batch_ndim: int) -> Scalar | Tensor:
+    """A Scalar where no base axes are left, a Tensor otherwise."""
+    return Tensor(data, base_ndim, sub_batch_ndim) if base_ndim else Scalar._wrap(data, sub_batch_ndim)
+
+
+TensorWrapper._of_rank = staticmethod(of_rank)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import input_texts
+from neml2.compiler.backends.native.cpp import argument_names, cpp_name
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, generate_module, jit
-from neml2.native.cpp import argument_names, cpp_name
 from support import ROOT
 
 FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow"]

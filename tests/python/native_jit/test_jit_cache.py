@@ -17,9 +17,10 @@ import torch
 from jit_functions import CLANG
 
 from neml2.compiler.backends.native import toolchain
+from neml2.compiler.backends.native.library import library
 from neml2.compiler.backends.native.toolchain import BuildError
 from neml2.compiler.package import kernel_cache
-from neml2.native import Newton, NumericalFunction, build
+from neml2.native import Newton, NumericalFunction
 from support import run_tool
 
 
@@ -136,16 +137,16 @@ def test_what_shapes_the_code_shapes_the_name(monkeypatch):
     names = []
     monkeypatch.setattr(kernel_cache, "load", lambda name, *_, **__: names.append(name))
     program = function().program
-    build.library(program)
-    build.library(program)
+    library(program)
+    library(program)
     assert names[0] == names[1] and names[0].startswith("parabola_")
-    build.library(program, "float")
+    library(program, "float")
     monkeypatch.setattr(toolchain, "FLAGS", (*toolchain.FLAGS, "-O3"))
-    build.library(program)
+    library(program)
     monkeypatch.setattr(toolchain, "runtime_headers", lambda: "others")
-    build.library(program)
+    library(program)
     monkeypatch.setattr(toolchain, "compiler_version", lambda _: "another")
-    build.library(program)
+    library(program)
     assert len(set(names)) == 5
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from neml2.installation import version
+
 Progress = Callable[[str, int, int, float], None]
 """Takes (file, how many are done, of how many, seconds)."""
 
@@ -28,8 +30,6 @@ def versions() -> dict[str, str]:
     """What the package was made with."""
     import torch
 
-    import neml2
-
     compiler = os.environ.get("CXX", "g++")
     try:
         first = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[
@@ -37,4 +37,4 @@ def versions() -> dict[str, str]:
         ]
     except (OSError, subprocess.CalledProcessError, IndexError):
         first = compiler
-    return {"neml2": neml2.__version__, "torch": torch.__version__, "compiler": first}
+    return {"neml2": version(), "torch": torch.__version__, "compiler": first}

@@ -38,8 +38,8 @@ class Segment:
     """A segment with its graph's ends: the nodes of what it writes, or of an implicit update the residual."""
 
     name: str
-    reads: list[Value]
-    writes: list[Value]
+    reads: tuple[Value, ...]
+    writes: tuple[Value, ...]
     nodes: list[list[int]]  # of each of `writes`, unless an update solves for them
     residual: list[int]
     update: Any = None  # the implicit update; None of a forward segment
@@ -52,7 +52,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class Captured:
-    """A whole model in one graph: its interface, its segments in order, the size of the state."""
+    """A whole model in one graph: its interface, its segments in order, the size of the state. Taking derivatives adds
+    nodes to the graph, and changes none."""
 
     name: str
     request: Request
@@ -60,7 +61,7 @@ class Captured:
     inputs: dict[str, Value]
     outputs: dict[str, Value]
     parameters: dict[str, Parameter]
-    segments: list[Segment]
+    segments: tuple[Segment, ...]
     state_size: int
 
     def dependencies(self, nodes: Iterable[int]) -> frozenset[str]:
@@ -90,7 +91,9 @@ def capture_segments(
             work.forward(group, k)
     outputs = {name: work.values[v] for name, v in sequence.outputs.items()}
     name = model.name
-    return Captured(name, request, work.graph, layout.inputs, outputs, layout.parameters, work.segments, work.size)
+    return Captured(
+        name, request, work.graph, layout.inputs, outputs, layout.parameters, tuple(work.segments), work.size
+    )
 
 
 def dependencies(
@@ -168,7 +171,7 @@ class _Capture:
         names = [p.model.name for p in group if isinstance(p, Evaluation)]
         nodes = [_flat(self.nodes[v]) for v in writes]
         name = names[-1] if names else f"segment_{k}"
-        self.segments.append(Segment(name, given, writes, nodes, []))
+        self.segments.append(Segment(name, tuple(given), tuple(writes), nodes, []))
 
     def solve(self, solve: Solve, k: int) -> None:
         """Captures the residual of an implicit update, whose unknowns take the places of their guesses."""
@@ -192,7 +195,7 @@ class _Capture:
         label = solve.update.name or f"segment_{k}"
         changes = _increments(solve.update, givens, unknowns)
         self.segments.append(
-            Segment(label, [*givens.values()], [*unknowns.values()], [], residual, solve.update, changes)
+            Segment(label, tuple(givens.values()), tuple(unknowns.values()), [], residual, solve.update, changes)
         )
 
     def _evaluate(self, model: Any, given: Mapping[str, Value]) -> dict[str, tuple[Any, int, Nodes]]:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from neml2.compiler.package import isa
+from neml2.installation import header_folder
 
 FLAGS = (
     "-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math",
@@ -30,14 +31,11 @@ def compiler() -> str:
 
 
 def include_folder() -> Path:
-    """The folder that holds `neml2/native/Kernel.h`: of the installed package, or of the source tree."""
-    import neml2
-
-    package = Path(neml2.__file__).parent
-    for folder in (package / "include", package.parents[1] / "include"):
-        if (folder / "neml2" / "native" / "Kernel.h").is_file():
-            return folder
-    raise BuildError(f"the headers of neml2 are missing: expected {package / 'include'}")
+    """The folder that holds `neml2/native/Kernel.h`. Raises BuildError."""
+    try:
+        return header_folder()
+    except FileNotFoundError as error:
+        raise BuildError(str(error)) from None
 
 
 def command(level: str) -> list[str]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from neml2.compiler.backends.native.printer import Dialect, Printer
 from neml2.compiler.graph.analysis import dependent, hoistable, involved, unheard
 from neml2.compiler.graph.program import Argument, Assign, Linear, Program, Solve
-from neml2.native.build import identifier
 
 _CALLS = ("sqrt", "exp", "log", "abs", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "floor",
           "erf")  # fmt: skip
@@ -88,6 +87,12 @@ class Body:
     lines: list[str]
     workspace: list[Member] = field(default_factory=list)
     solves: bool = False
+
+
+def identifier(name: str) -> str:
+    """`name` with everything that no identifier of C or file name can hold replaced by underscores."""
+    text = re.sub(r"\W", "_", name, flags=re.ASCII) or "_"
+    return f"_{text}" if text[0].isdigit() else text
 
 
 def cpp_name(name: str) -> str:

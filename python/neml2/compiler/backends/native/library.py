@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from neml2.compiler.backends.native import host, kernel, toolchain
+from neml2.compiler.backends.native.cpp import identifier
 from neml2.compiler.graph.program import Program
 from neml2.compiler.package import isa, kernel_cache
 
@@ -33,9 +33,3 @@ def describe(program: Program, scalar: str, level: str) -> str:
         return ", ".join(f"{a.name}{list(a.shape) if a.shape else ''}" for a in group)
 
     return f"{program.name}({arguments(program.inputs)}) -> {arguments(program.outputs)}, {scalar}, {level}"
-
-
-def identifier(name: str) -> str:
-    """`name` with everything that no identifier of C or file name can hold replaced by underscores."""
-    text = re.sub(r"\W", "_", name, flags=re.ASCII) or "_"
-    return f"_{text}" if text[0].isdigit() else text

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from neml2.compiler.backends.native import host
-from neml2.compiler.backends.native.host import Library, Report
-from neml2.native.arrays import Array
+from neml2.compiler.backends.native.host import Array, Library, Report
 
 _TRUSTED = 1  # NEML2_NATIVE_TRUSTED: results are fresh arrays, which overlap nothing
 _USUAL = 0x0001 | 0x0100  # NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_ALIGNED
