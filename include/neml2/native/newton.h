@@ -76,12 +76,25 @@ NEML2_NATIVE_INLINE V sum_of(const V * s, const int (&ranges)[M][2])
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
+/// A dense system of N unknowns, as Newton's method sees it.
 template <class V, int N>
+struct DenseSystem
+{
+  using Matrix = native::Matrix<V, N>;
+  using Column = Columns<V, N, 1>;
+  using Exchanges = native::Exchanges<V, N>;
+  using Vector = V[N];
+};
+
+template <class V, int N, class System = DenseSystem<V, N>>
 class Newton
 {
 public:
   using T = ScalarOf<V>;
   using Mask = MaskOf<V>;
+  using Matrix = typename System::Matrix;
+  using Column = typename System::Column;
+  using Vector = typename System::Vector;
 
   /// Solves for the lanes of `active`.
   NEML2_NATIVE_INLINE Newton(const neml2_native_solver & options, Mask active)
@@ -101,7 +114,7 @@ public:
   /// Takes the residual at the iterate u; whether no lane goes on. Lanes that have just converged by the
   /// relative test alone take one more step, with the factors in a: its error is of the third order in the
   /// last one.
-  NEML2_NATIVE_INLINE bool finished(const V (&r)[N], V (&u)[N], Matrix<V, N> & a)
+  NEML2_NATIVE_INLINE bool finished(const Vector & r, Vector & u, Matrix & a)
   {
     moved = false;
     _squared = norm2(r);
@@ -132,9 +145,9 @@ public:
   /// Solves a x = r (a is destroyed) and moves the iterates by -x, or by part of it. `trial(u, r)` evaluates
   /// the residual at another place.
   template <class Trial>
-  NEML2_NATIVE_INLINE void step(Matrix<V, N> & a, const V (&r)[N], V (&u)[N], const Trial & trial)
+  NEML2_NATIVE_INLINE void step(Matrix & a, const Vector & r, Vector & u, const Trial & trial)
   {
-    Columns<V, N, 1> x;
+    Column x;
     for (int i = 0; i < N; ++i)
       x(i, 0) = r[i];
     if (const std::uint32_t failed = solve(a, x, _exchanges); __builtin_expect(failed != 0, 0))
@@ -158,9 +171,9 @@ public:
   bool moved = false; ///< whether the last `finished` changed u
 
 private:
-  __attribute__((noinline)) void refine(const V (&r)[N], V (&u)[N], Matrix<V, N> & a, Mask lanes)
+  __attribute__((noinline)) void refine(const Vector & r, Vector & u, Matrix & a, Mask lanes)
   {
-    Columns<V, N, 1> x;
+    Column x;
     for (int i = 0; i < N; ++i)
       x(i, 0) = r[i];
     solve_again(a, x, _exchanges);
@@ -174,7 +187,7 @@ private:
   }
 
   /// In four sums, none of which waits for the others.
-  static NEML2_NATIVE_INLINE V norm2(const V (&r)[N])
+  static NEML2_NATIVE_INLINE V norm2(const Vector & r)
   {
     V sums[4] = {};
 #pragma GCC unroll 16
@@ -183,7 +196,7 @@ private:
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
 
-  void measure(Columns<V, N, 1> & x, V alpha)
+  void measure(Column & x, V alpha)
   {
     V sum = x(0, 0) * x(0, 0);
     for (int i = 1; i < N; ++i)
@@ -193,14 +206,15 @@ private:
 
   /// A step length for each lane: 1, 1/cutback, ... until it is acceptable; the last one tried where none is.
   template <class Trial>
-  __attribute__((noinline)) void search(Columns<V, N, 1> & x, const V (&r)[N], V (&u)[N], const Trial & trial)
+  __attribute__((noinline)) void search(Column & x, const Vector & r, Vector & u, const Trial & trial)
   {
     V slope = r[0] * x(0, 0);
     for (int i = 1; i < N; ++i)
       slope += r[i] * x(i, 0);
     const V c = splat<V>(T(_options.criterion)), one = splat<V>(1);
     const V enough = splat<V>(T(_options.abs_tol * _options.abs_tol));
-    V alpha = one, candidate = one, at[N], residual[N];
+    V alpha = one, candidate = one;
+    Vector at, residual;
     Mask searching = _active;
     for (int k = 1; k < _options.max_line_search && any<V>(searching); ++k)
     {
@@ -222,7 +236,7 @@ private:
 
   const neml2_native_solver & _options;
   Mask _active;
-  Exchanges<V, N> _exchanges;
+  typename System::Exchanges _exchanges;
   V _initial = splat<V>(0), _squared = splat<V>(0), _update = splat<V>(0);
   int _iteration = 0;
 };

@@ -22,7 +22,7 @@ Each stage makes one value, which no later one changes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,11 @@ from neml2.compiler.package.contents import Progress
 from neml2.errors import listing, suggestion
 
 if TYPE_CHECKING:
+    import torch
+
     from neml2.compiler.frontend.rename import Names
+    from neml2.compiler.graph.program import Program
+    from neml2.compiler.plan.layout import Request
     from neml2.compiler.plan.plan import Plan
     from neml2.compiler.plan.segments import Captured
     from neml2.hit.input_file import InputFile
@@ -98,7 +102,6 @@ def _compile(
     from neml2.compiler.package import stub
     from neml2.compiler.plan.build import plan_of
     from neml2.compiler.plan.layout import Request
-    from neml2.compiler.plan.segments import capture_model
 
     parameters = [name for name, _ in model.named_parameters()]
     check_numbers(model)
@@ -106,8 +109,8 @@ def _compile(
     names = boundary_names(model, promoted, options)
     pairs = expand_pairs(options.derivatives, model, promoted, parameters, names)
     request = Request(promoted, pairs, {**options.sub_batch, **sub_batch_shapes(source, model)})
-    captured = capture_model(model, request, getattr(torch, options.dtype))
-    plan = rename.renamed_plan(plan_of(captured), names)
+    captured, program = LOWER[options.backend](model, request, getattr(torch, options.dtype))
+    plan = rename.renamed_plan(plan_of(captured, kernels=program is None), names)
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
     asked = [options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch]
     extra: dict[str, Any] = {"input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}
@@ -118,14 +121,40 @@ def _compile(
     result.implicit = sum(s.metadata()["kind"] == "implicit" for s in plan.segments)
     for device in options.devices:
         result.metadata[device] = BACKENDS[options.backend](
-            captured, plan, names, folder / device, device, levels, options, extra, progress
+            plan,
+            program and rename.renamed_program(program, names),
+            folder / device,
+            device,
+            levels,
+            options,
+            extra,
+            progress,
         )
     _write_stub(result, stub.text(source, options.model, folder.resolve(), identity))
     return result
 
 
+def _lower_aoti(model: Model, request: Request, dtype: torch.dtype) -> tuple[Captured, None]:
+    from neml2.compiler.plan.segments import capture_model
+
+    return capture_model(model, request, dtype), None
+
+
+def _lower_native(model: Model, request: Request, dtype: torch.dtype) -> tuple[Captured, Program]:
+    from neml2.compiler.backends.native.lower import lowered
+
+    return lowered(model, request, dtype)
+
+
+LOWER: dict[str, Callable[[Model, Request, torch.dtype], tuple[Captured, Program | None]]] = {
+    "aoti": _lower_aoti,
+    "native": _lower_native,
+}
+"""Name -> captured segments, and of a backend that makes one kernel of all of them, its program."""
+
+
 def _write_aoti(
-    captured: Captured, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
+    plan: Plan, program: None, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
     from neml2.compiler.backends.aoti import package
@@ -135,15 +164,12 @@ def _write_aoti(
 
 
 def _write_native(
-    captured: Captured, plan: Plan, names: Names, folder: Path, device: str, levels: Sequence[str], options: Options,
+    plan: Plan, program: Program, folder: Path, device: str, levels: Sequence[str], options: Options,
     extra: dict[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
     from neml2.compiler.backends.native import package
-    from neml2.compiler.backends.native.lower import program_of
-    from neml2.compiler.frontend.rename import renamed_program
 
-    made = renamed_program(program_of(captured), names)
-    return package.write(plan, made, folder, levels, options.dtype, extra, _jobs(options), progress)
+    return package.write(plan, program, folder, levels, options.dtype, extra, _jobs(options), progress)
 
 
 BACKENDS = {"aoti": _write_aoti, "native": _write_native}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neml2.compiler.frontend import aten
+from neml2.compiler.frontend import aten, sites
 from neml2.compiler.frontend.trace import CaptureError, Operation, Trace, tensors, trace
 from neml2.compiler.graph.pointgraph import PointGraph
 
@@ -25,13 +25,13 @@ def capture(
     graph: PointGraph,
     function: Callable[..., Sequence[torch.Tensor]],
     examples: Sequence[torch.Tensor],
-    components: Sequence[Nodes],
+    components: Sequence[Nodes | sites.Along],
     where: str = "the model",
-) -> list[Nodes]:
+) -> list[Any]:
     """Write `function` into `graph`.
 
     `examples[k]` is an example of argument k at one material point; `components[k]`, of the same shape, holds the nodes
-    that stand for its entries. Returns one array of nodes for each tensor the function returns. The values of the
+    that stand for its entries, or, `Along` an axis, for those of all sites. Returns one of these for each tensor the function returns. The values of the
     examples do not matter, as long as the function can be evaluated there.
     """
     try:
@@ -51,6 +51,7 @@ def _translate(graph: PointGraph, traced: Trace, values: dict[int, Any], where: 
 
     wide = [torch.finfo(x.dtype).bits for x in traced.examples if x.dtype.is_floating_point]
     scalars = aten.Scalars(graph, max(wide, default=64))
+    along_sites = any(isinstance(x, sites.Along) for x in values.values())
 
     def value_of(x: Any) -> Any:
         if isinstance(x, torch.Tensor):
@@ -64,14 +65,22 @@ def _translate(graph: PointGraph, traced: Trace, values: dict[int, Any], where: 
         for operation in _needed(traced):
             place = operation.place
             args, kwargs = value_of(operation.args), {k: value_of(x) for k, x in operation.kwargs.items()}
-            value = aten.call(scalars, operation.target, args, kwargs)
+            value = sites.call(scalars, operation.target, args, kwargs)
             several = isinstance(operation.result, (tuple, list))
             pairs = zip(operation.result, value, strict=True) if several else [(operation.result, value)]
-            values.update((id(x), nodes) for x, nodes in pairs)
+            for x, nodes in pairs:
+                values[id(x)] = nodes
+                if along_sites and nodes is not None:
+                    sites.check(scalars, nodes, x.shape)
         place = ""
-        return [scalars.map(lambda n: n, value_of(x)) for x in traced.results]
+        return [_numbers(scalars, value_of(x)) for x in traced.results]
     except aten.Unsupported as error:
         raise CaptureError(f"{where} cannot be captured as a graph: {place}{': ' * bool(place)}{error}") from error
+
+
+def _numbers(scalars: aten.Scalars, value: Nodes | sites.Along) -> Any:
+    """`value` with truth values as numbers."""
+    return value.map(scalars.numbers) if isinstance(value, sites.Along) else scalars.numbers(value)
 
 
 def _needed(traced: Trace) -> list[Operation]:
@@ -91,7 +100,13 @@ def _constant(x: torch.Tensor) -> Any:
     return x.numpy() if x.dtype == torch.bool else x.double().numpy()
 
 
-def inputs(graph: PointGraph, offset: int, shape: Sequence[int]) -> Nodes:
-    """Input nodes of a variable of `shape` whose components start at `offset` of the state."""
+def inputs(graph: PointGraph, offset: int, shape: Sequence[int], along: bool = False) -> Any:
+    """Input nodes of a variable of `shape` whose components start at `offset` of the state; `along`: its first axis has
+    sites."""
+    if along:
+        count, rest = shape[0], tuple(shape[1:])
+        stride = int(np.prod(rest, dtype=int))
+        nodes = np.array([graph.sites(offset + k, stride, count) for k in range(stride)], dtype=np.int64)
+        return sites.Along(nodes.reshape(1, *rest), 0, count)
     size = int(np.prod(shape, dtype=int))
     return np.array([graph.input(offset + k) for k in range(size)], dtype=np.int64).reshape(tuple(shape))

@@ -7,12 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.graph.pointgraph import LEAVES, PointGraph
 
 if TYPE_CHECKING:
     from neml2.compiler.graph.program import Solve
-
-LEAVES = ("const", "input")
 
 
 def dependent(graph: PointGraph, outputs: Iterable[int], components: Collection[int]) -> set[int]:
@@ -20,8 +18,8 @@ def dependent(graph: PointGraph, outputs: Iterable[int], components: Collection[
     found: set[int] = set()
     wanted = set(components)
     for node in graph.reachable(outputs):
-        if graph.op[node] == "input":
-            if graph.value[node] in wanted:
+        if graph.op[node] in LEAVES:
+            if not wanted.isdisjoint(graph.components_of(node)):
                 found.add(node)
         elif any(a in found for a in graph.args[node]):
             found.add(node)
@@ -29,30 +27,32 @@ def dependent(graph: PointGraph, outputs: Iterable[int], components: Collection[
 
 
 def hoistable(graph: PointGraph, outputs: Iterable[int], components: Collection[int]) -> list[int]:
-    """Nodes behind `outputs` that do not change with the components, but are used by what does, or are outputs."""
+    """Nodes behind `outputs` that do not change with the components, but are used by what does, or are outputs; of those
+    that have sites none, as keeping them costs memory for each."""
     outputs = list(outputs)
     moving = dependent(graph, outputs, components)
     fixed = {o for o in outputs if o not in moving}
     fixed |= {a for node in moving for a in graph.args[node] if a not in moving}
-    return sorted(n for n in fixed if graph.op[n] not in LEAVES)
+    return sorted(n for n in fixed if graph.op[n] not in LEAVES and not graph.size[n])
 
 
 def spoiling(graph: PointGraph, outputs: Iterable[int]) -> set[int]:
     """Components that make one of `outputs` NaN or infinite where they are: no branch or quotient drops that."""
-    found: dict[int, frozenset[int]] = {}
+    found: dict[int, frozenset[int]] = {}  # leaves
     nothing: frozenset[int] = frozenset()
     outputs = list(outputs)
     for node in graph.reachable(outputs):
         op, args = graph.op[node], [found.get(a, nothing) for a in graph.args[node]]
-        if op == "input":
-            found[node] = frozenset((int(graph.value[node]),))  # type: ignore[arg-type]
-        elif op in ("neg", "abs", "sqrt", "floor", "add", "sub", "mul"):
+        if op in ("input", "sites"):
+            found[node] = frozenset((node,))
+        elif op in ("neg", "abs", "sqrt", "floor", "add", "sub", "mul", "sum"):
             found[node] = nothing.union(*args)
         elif op == "div":
             found[node] = args[0]
         elif op == "where":
             found[node] = args[1] & args[2]
-    return set(nothing.union(*(found.get(o, nothing) for o in outputs)))
+    leaves = nothing.union(*(found.get(o, nothing) for o in outputs))
+    return {c for leaf in leaves for c in graph.components_of(leaf)}
 
 
 def involved(graph: PointGraph, solve: Solve) -> set[int]:

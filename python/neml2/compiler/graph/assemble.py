@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from neml2.compiler.graph.differentiate import jacobian
-from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.graph.pointgraph import LEAVES, PointGraph, Slot
 from neml2.compiler.graph.program import Argument, Assign, Function, Increment, Linear, Program, Solve, Step
+from neml2.compiler.graph.sites import Coupled, jacobian, summed
 
-Columns = dict[int, int]  # column -> node: nonzero derivatives of one component
+Columns = dict[int, int]  # column -> node: nonzero derivatives of one place of the state
 
 
 def assemble(
@@ -22,8 +22,9 @@ def assemble(
     steps: list[Step],
     state_size: int,
 ) -> Program:
-    """A program from its steps; derivatives of the pairs are taken here. Components up to `state_size` are in use."""
-    ends = [[graph.input(c) for c in a.components] for a in outputs]
+    """A program from its steps; derivatives of the pairs are taken here. Components up to `state_size` are in use.
+    Raises Coupled where sites meet in a way that has no form."""
+    ends = [a.leaves(graph) for a in outputs]
     solves = [s for s in steps if isinstance(s, Solve)]
     tangents = state_size
     size = state_size + sum(a.size for a in inputs)
@@ -37,13 +38,14 @@ def assemble(
 
 
 class _Chain:
-    """Carries derivatives of the state's components through the steps of a program, column by column."""
+    """Carries derivatives of the places of the state, known by their leaves, through the steps of a program, column by
+    column."""
 
     def __init__(self, program: Program, seeds: Mapping[int, Columns]) -> None:
         self.program, self.graph = program, program.graph
         self.columns: dict[int, Columns] = dict(seeds)
         self.steps: list[Step] = []
-        guesses = {u for s in program.solves for u in s.unknowns}
+        guesses = {leaf for s in program.solves for leaf in s.leaves(program.graph)}
         for step in program.forward.steps:
             if isinstance(step, Solve) and step.increments:
                 self._walk(step)
@@ -55,43 +57,64 @@ class _Chain:
                 self._solve(step)
 
     def _products(
-        self, nodes: Sequence[int], without: frozenset[int] = frozenset(), known: Mapping[int, Columns] | None = None
+        self,
+        nodes: Sequence[int],
+        without: frozenset[int] = frozenset(),
+        known: Mapping[int, Columns] | None = None,
+        stops: Sequence[int] = (),
     ) -> list[Columns]:
-        """Derivatives of nodes: local ones times those of the components behind them, `known` before others."""
+        """Derivatives of nodes: local ones times those of the leaves behind them, `known` before others; what is behind
+        `stops` does not count."""
         g = self.graph
         columns = {**self.columns, **(known or {})}
-        behind = sorted(c for c in g.inputs_of(nodes) if columns.get(c) and c not in without)
-        rows = jacobian(g, nodes, behind) if behind else [[] for _ in nodes]
+        leaves = (n for n in g.reachable(nodes) if g.op[n] in LEAVES)
+        behind = [n for n in leaves if columns.get(n) and n not in without]
         found = []
-        for row in rows:
+        rows = jacobian(g, nodes, [*behind, *stops]) if behind else [{} for _ in nodes]
+        for node, row in zip(nodes, rows, strict=True):
             sums: Columns = {}
-            for component, slope in zip(behind, row, strict=True):
-                if slope == g.zero:
-                    continue
-                for column, node in columns[component].items():
-                    sums[column] = g.add(sums.get(column, g.zero), g.mul(slope, node))
-            found.append({column: node for column, node in sums.items() if node != g.zero})
+            keys = [key for key in row if key[0] not in stops]
+            for leaf, offset in sorted(keys, key=lambda key: (min(g.components_of(key[0])), key[1])):
+                slope = row[leaf, offset]
+                for column, moving in columns[leaf].items():
+                    product = g.mul(slope, g.shift(moving, offset, g.size[node]) if g.size[node] else moving)
+                    if g.size[leaf] and not g.size[node]:
+                        product = summed(g, product, g.size[leaf])
+                    sums[column] = g.add(sums.get(column, g.zero), product)
+            found.append({column: n for column, n in sums.items() if n != g.zero})
         return found
 
     def _assign(self, step: Assign, guesses: set[int]) -> None:
-        wanted = [(c, n) for c, n in step.stores if c not in guesses]  # a solution does not depend on its guess
-        for component, columns in zip((c for c, _ in wanted), self._products([n for _, n in wanted]), strict=True):
-            self.columns[component] = columns
+        stores = [(self.graph.leaf(slot), n) for slot, n in step.stores]
+        wanted = [(leaf, n) for leaf, n in stores if leaf not in guesses]  # a solution does not depend on its guess
+        for leaf, columns in zip((x for x, _ in wanted), self._products([n for _, n in wanted]), strict=True):
+            self.columns[leaf] = columns
 
     def _solve(self, step: Solve) -> None:
-        rows = self._products(step.residual, frozenset(step.unknowns))
+        unknowns, links = step.leaves(self.graph), step.system.links if step.system else []
+        rows = self._products(step.residual, frozenset(unknowns), stops=links)
+        for k, link in enumerate(links, len(rows) - len(links)):
+            (row,) = self._products([link], frozenset(unknowns), stops=[n for n in links if n != link])
+            rows[k] = {column: self.graph.neg(n) for column, n in row.items()}
         used = sorted({column for row in rows for column in row})
-        for unknown in step.unknowns:
+        for unknown in unknowns:
             self.columns[unknown] = {}
         if not used:
             return
-        targets = []
-        for unknown in step.unknowns:
-            fresh = self._fresh(len(used))
-            targets.append(list(fresh))
-            self.columns[unknown] = {c: self.graph.input(t) for c, t in zip(used, fresh, strict=True)}
+        targets: list[list[Slot]] = []
+        for unknown in unknowns:
+            fresh = self._places(len(used), self.graph.size[unknown])
+            targets.append(fresh)
+            self.columns[unknown] = {c: self.graph.leaf(t) for c, t in zip(used, fresh, strict=True)}
+        targets += [self._places(len(used), 0) for _ in links]
         right = [[row.get(column, self.graph.zero) for column in used] for row in rows]
         self.steps.append(Linear(step, right, targets))
+
+    def _places(self, number: int, sites: int) -> list[Slot]:
+        """Places that nothing uses yet."""
+        if not sites:
+            return list(self._fresh(number))
+        return [(self._fresh(sites).start, 1, sites) for _ in range(number)]
 
     def _walk(self, step: Solve) -> None:
         """A solve that may cut its step: columns of what changes from part to part, and of the unknowns, become
@@ -100,8 +123,8 @@ class _Chain:
         forces = {c for i in step.increments if not i.state for c in (*i.current, *i.old)}
         olds = {c for i in step.increments if i.state for c in i.old}
         behind = (g.inputs_of(step.residual) | forces | olds) - unknowns
-        used = sorted({column for c in behind for column in self.columns.get(c, {})})
-        moving = sorted(c for c in behind if c in forces or c in olds or self.columns.get(c))
+        used = sorted({column for c in behind for column in self._at_component(c)})
+        moving = sorted(c for c in behind if c in forces or c in olds or self._at_component(c))
         place: dict[int, list[int]] = {c: [] for c in moving}
         for _ in used:
             for c, component in zip(moving, self._fresh(len(moving)), strict=True):
@@ -110,9 +133,9 @@ class _Chain:
         for _ in used:
             for row, component in zip(targets, self._fresh(len(targets)), strict=True):
                 row.append(component)
-        known = {c: {column: g.input(p) for column, p in zip(used, place[c], strict=True)} for c in moving}
-        rows = self._products(step.residual, unknowns, known)
-        stores = [(p, self.at(c, column)) for c in moving for column, p in zip(used, place[c], strict=True)]
+        known = {g.input(c): {column: g.input(p) for column, p in zip(used, place[c], strict=True)} for c in moving}
+        rows = self._products(step.residual, frozenset(map(g.input, unknowns)), known)
+        stores = [(p, self.at(g.input(c), column)) for c in moving for column, p in zip(used, place[c], strict=True)]
         self.steps += [Assign(stores), step]
         place |= dict(zip(step.unknowns, targets, strict=True))
         increments = [
@@ -124,7 +147,10 @@ class _Chain:
             right = [[row.get(column, g.zero) for column in used] for row in rows]
             self.steps.append(Linear(step, right, targets, increments))
         for unknown, row in zip(step.unknowns, targets, strict=True):
-            self.columns[unknown] = {column: g.input(t) for column, t in zip(used, row, strict=True)}
+            self.columns[g.input(unknown)] = {column: g.input(t) for column, t in zip(used, row, strict=True)}
+
+    def _at_component(self, component: int) -> Columns:
+        return self.columns.get(self.graph.input(component), {})
 
     def _fresh(self, count: int) -> range:
         """Components of the state that nothing uses yet."""
@@ -132,8 +158,8 @@ class _Chain:
         self.program.state_size = found.stop
         return found
 
-    def at(self, component: int, column: int) -> int:
-        return self.columns.get(component, {}).get(column, self.graph.zero)
+    def at(self, leaf: int, column: int) -> int:
+        return self.columns.get(leaf, {}).get(column, self.graph.zero)
 
 
 def _column(place: Mapping[int, list[int]], components: range, k: int) -> range:
@@ -146,14 +172,16 @@ def _jacobian(program: Program) -> Function:
     seeds: dict[int, Columns] = {}
     first: dict[int, int] = {}
     for given in dict.fromkeys(given for _, given in program.pairs):
+        if program.inputs[given].along:
+            raise Coupled(f"a derivative by '{program.inputs[given].name}', which has sites")
         first[given] = len(seeds)
-        for component in program.inputs[given].components:
-            seeds[component] = {len(seeds): program.graph.one}
+        for leaf in program.inputs[given].leaves(program.graph):
+            seeds[leaf] = {len(seeds): program.graph.one}
     chain = _Chain(program, seeds)
     blocks = [
         [
             chain.at(row, first[given] + k)
-            for row in program.outputs[out].components
+            for row in program.outputs[out].leaves(program.graph)
             for k in range(program.inputs[given].size)
         ]
         for out, given in program.pairs
@@ -167,13 +195,13 @@ def _jvp(program: Program) -> Function:
     distinct = [s for s in dict.fromkeys(sets) if s]
     seeds: dict[int, Columns] = {}
     for given, argument in enumerate(program.inputs):
-        for component, tangent in zip(argument.components, program.tangent_components(given), strict=True):
-            columns = {k: program.graph.input(tangent) for k, s in enumerate(distinct) if given in s}
+        for leaf, tangent in zip(argument.leaves(program.graph), program.tangent_leaves(given), strict=True):
+            columns = {k: tangent for k, s in enumerate(distinct) if given in s}
             if columns:
-                seeds[component] = columns
+                seeds[leaf] = columns
     chain = _Chain(program, seeds)
     results = [
-        [chain.at(c, distinct.index(s)) if s else program.graph.zero for c in a.components]
+        [chain.at(leaf, distinct.index(s)) if s else program.graph.zero for leaf in a.leaves(program.graph)]
         for a, s in zip(program.outputs, sets, strict=True)
     ]
     return Function(chain.steps, program.forward.outputs, results)

@@ -12,6 +12,11 @@ better than the operations behind it (an inverse, an eigenvalue). `0 * x` and `x
 finite; nothing else about IEEE arithmetic is given up.
 While `exact` is set, as it is for the values of a model, identities keep every rounding, so that a kernel gives what
 PyTorch gives; derivatives, which nobody rounds in a particular way, may be reassociated.
+
+A node may have one value at each *site* of an axis within the point (grains, cells): `size` says at how many, 0 for a
+node of the whole point, which all sites see alike. Scalar operations work site by site. Besides there are the components
+of a variable along its sites (`sites`), constants that differ from site to site (`table`), the neighbour's value
+(`shift`: at site i that of i + k, or of the nearest one there is), the sum over all sites, and the value at one (`at`).
 """
 
 from __future__ import annotations
@@ -32,6 +37,8 @@ LOGICAL = ("and", "or", "not")
 TRUTH = frozenset((*COMPARISONS, *LOGICAL))
 COMMUTATIVE = frozenset(("add", "mul", "eq", "and", "or"))
 OPERATIONS = ("const", "input", *UNARY, *BINARY, *COMPARISONS, *LOGICAL, "where")
+OVER_SITES = ("sites", "table", "shift", "sum", "at")
+LEAVES = frozenset(("const", "input", "sites", "table"))
 
 _LARGEST_UNROLLED_POWER = 16
 
@@ -61,10 +68,17 @@ PYTHON_SEMANTICS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+Slot = int | tuple[int, int, int]
+"""A place in the state: a component; or one at each site, as (first component, stride, number of sites)."""
+
 Partials = list[tuple[int, int]]
 """(operand, node of the local derivative with respect to it)."""
 
 Rule = Callable[[], Partials]
+
+
+class SiteError(ValueError):
+    """Operands with different numbers of sites."""
 
 
 class PointGraph:
@@ -73,7 +87,8 @@ class PointGraph:
     def __init__(self) -> None:
         self.op: list[str] = []
         self.args: list[tuple[int, ...]] = []
-        self.value: list[float | bool | int | None] = []  # of a constant; the state component of an input
+        self.value: list[Any] = []  # of a constant; the state component of an input; what an operation over sites needs
+        self.size: list[int] = []  # number of sites
         self.rules: dict[int, Rule] = {}  # of `hold` nodes that have a derivative
         self._known: dict[Any, int] = {}
         self.exact = False  # whether identities may not change a rounding
@@ -92,11 +107,23 @@ class PointGraph:
             found = self._known[key] = self._append(op, args, value)
         return found
 
-    def _append(self, op: str, args: tuple[int, ...], value: float | bool | int | None) -> int:
+    def _append(self, op: str, args: tuple[int, ...], value: Any, size: int | None = None) -> int:
+        if size is None:
+            size = max((self.size[a] for a in args), default=0)
+            if size and any(self.size[a] not in (0, size) for a in args):
+                raise SiteError(f"{op} of values at {' and '.join(str(self.size[a]) for a in args)} sites")
         self.op.append(op)
         self.args.append(args)
         self.value.append(value)
+        self.size.append(size)
         return len(self.op) - 1
+
+    def _over_sites(self, op: str, args: tuple[int, ...], value: Any, size: int) -> int:
+        """A node of one of OVER_SITES."""
+        key = (op, args, value, size)
+        if key not in self._known:
+            self._known[key] = self._append(op, args, value, size)
+        return self._known[key]
 
     def const(self, value: float | bool) -> int:
         """The node of a number, or of a truth value."""
@@ -106,6 +133,52 @@ class PointGraph:
         """The node that reads component `component` of the state."""
         return self._node("input", (), component)
 
+    def sites(self, first: int, stride: int, count: int) -> int:
+        """The node that reads component `first + stride * i` of the state at site i of `count`."""
+        return self._over_sites("sites", (), (first, stride, count), count)
+
+    def leaf(self, slot: Slot) -> int:
+        """The node that reads a place of the state."""
+        return self.input(slot) if isinstance(slot, int) else self.sites(*slot)
+
+    def table(self, values: Sequence[float | bool]) -> int:
+        """A constant for each site; one node for all where they are equal."""
+        if len(set(map(repr, values))) == 1:
+            return self.const(values[0])
+        kind = bool if all(isinstance(v, bool) for v in values) else float
+        key = struct.pack(f"{len(values)}d", *values)
+        known = ("table", kind, key)
+        if known not in self._known:
+            self._known[known] = self._append("table", (), tuple(map(kind, values)), len(values))
+        return self._known[known]
+
+    def shift(self, x: int, by: int, count: int) -> int:
+        """x at site i + `by`, for i = 0, ..., `count` - 1; beyond the ends, that of the last site there is."""
+        size = self.size[x]
+        if not size or (by == 0 and count == size):
+            return x
+        if self.op[x] == "table":
+            return self.table([self.value[x][min(max(i + by, 0), size - 1)] for i in range(count)])
+        if self.op[x] == "shift":
+            (inner,) = self.args[x]
+            first = self.value[x]
+            inside = first >= 0 and first + size <= self.size[inner] and by >= 0 and by + count <= size
+            if inside:
+                return self.shift(inner, first + by, count)
+        return self._over_sites("shift", (x,), by, count)
+
+    def total(self, x: int) -> int:
+        """The sum of x, which has sites, over them."""
+        if self.op[x] == "table":
+            return self.const(math.fsum(self.value[x]))
+        return self._over_sites("sum", (x,), None, 0)
+
+    def at(self, x: int, site: int) -> int:
+        """x at one site."""
+        if self.op[x] == "table":
+            return self.const(self.value[x][site])
+        return x if not self.size[x] else self._over_sites("at", (x,), site, 0)
+
     def constant_of(self, node: int) -> float | bool | None:
         """The value of a constant node, None for any other."""
         return self.value[node] if self.op[node] == "const" else None  # type: ignore[return-value]
@@ -114,6 +187,8 @@ class PointGraph:
         return (
             self.op[node] in TRUTH
             or isinstance(self.constant_of(node), bool)
+            or (self.op[node] == "table" and isinstance(self.value[node][0], bool))
+            or (self.op[node] in ("shift", "at") and self.is_truth(self.args[node][0]))
             or (self.op[node] == "where" and self.is_truth(self.args[node][1]))
         )
 
@@ -121,6 +196,10 @@ class PointGraph:
         """The node `op(*args)`, simplified."""
         if all(self.op[a] == "const" for a in args):
             folded = self._fold(op, args)
+            if folded is not None:
+                return folded
+        elif all(self.op[a] in ("const", "table") for a in args):
+            folded = self._fold_tables(op, args)
             if folded is not None:
                 return folded
         rule = _RULES.get(op)
@@ -137,6 +216,14 @@ class PointGraph:
             return self.const(PYTHON_SEMANTICS[op](*(self.value[a] for a in args)))
         except (ValueError, OverflowError, ZeroDivisionError):
             return None  # left to the arithmetic of the machine, which has infinities and NaN
+
+    def _fold_tables(self, op: str, args: Sequence[int]) -> int | None:
+        count = max(self.size[a] for a in args)
+        columns = [self.value[a] if self.size[a] else (self.value[a],) * count for a in args]
+        try:
+            return self.table([PYTHON_SEMANTICS[op](*row) for row in zip(*columns, strict=True)])
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return None
 
     def add(self, a: int, b: int) -> int:
         return self.make("add", a, b)
@@ -190,11 +277,20 @@ class PointGraph:
 
     def inputs_of(self, outputs: Iterable[int]) -> set[int]:
         """The state components that `outputs` depend on."""
-        return {int(self.value[n]) for n in self.reachable(outputs) if self.op[n] == "input"}  # type: ignore[arg-type]
+        return {c for n in self.reachable(outputs) for c in self.components_of(n)}
+
+    def components_of(self, node: int) -> Iterable[int]:
+        """The state components that a leaf reads."""
+        if self.op[node] == "input":
+            return (self.value[node],)
+        if self.op[node] != "sites":
+            return ()
+        first, stride, count = self.value[node]
+        return range(first, first + stride * count, stride)
 
     def count(self, outputs: Iterable[int]) -> int:
         """Number of arithmetic operations behind `outputs`."""
-        return sum(self.op[n] not in ("const", "input") for n in self.reachable(outputs))
+        return sum(self.op[n] not in LEAVES for n in self.reachable(outputs))
 
     def evaluate(
         self,
@@ -202,17 +298,32 @@ class PointGraph:
         state: Sequence[Any],
         semantics: Mapping[str, Callable[..., Any]] = PYTHON_SEMANTICS,
     ) -> list[Any]:
-        """Interpret the graph: `state[c]` is component c, `semantics` gives each operation its meaning."""
+        """Interpret the graph: `state[c]` is component c, `semantics` gives each operation its meaning. A value at sites
+        is a numpy array with the sites along its first axis."""
         values: dict[int, Any] = {}
         for node in self.reachable(outputs):
             op = self.op[node]
             if op == "const":
                 values[node] = self.value[node]
             elif op == "input":
-                values[node] = state[self.value[node]]  # type: ignore[index]
+                values[node] = state[self.value[node]]
+            elif op in OVER_SITES:
+                values[node] = self._at_sites(node, [values[a] for a in self.args[node]], state)
             else:
                 values[node] = semantics[op](*(values[a] for a in self.args[node]))
         return [values[o] for o in outputs]
+
+    def _at_sites(self, node: int, args: Sequence[Any], state: Sequence[Any]) -> Any:
+        import numpy as np
+
+        op, value = self.op[node], self.value[node]
+        if op == "sites":
+            return np.stack(np.broadcast_arrays(*(state[c] for c in self.components_of(node))))
+        if op == "table":
+            return np.array(value)[:, None]
+        if op == "shift":
+            return args[0][np.clip(np.arange(self.size[node]) + value, 0, len(args[0]) - 1)]
+        return args[0].sum(0) if op == "sum" else args[0][value]
 
     def text(self, outputs: Sequence[int], names: Mapping[int, str] | None = None) -> str:
         """One line an operation, then one an output; `names` of state components make it easier to read."""
@@ -223,10 +334,15 @@ class PointGraph:
             if op == "const":
                 label[node] = repr(value)
             elif op == "input":
-                label[node] = (names or {}).get(int(value), f"s{value}")  # type: ignore[arg-type]
+                label[node] = (names or {}).get(int(value), f"s{value}")
+            elif op == "sites":
+                label[node] = f"s[{value[0]} + {value[1]} i]"
+            elif op == "table":
+                label[node] = str(list(value))
             else:
                 label[node] = f"v{len(lines)}"
-                lines.append(f"{label[node]} = {op}({', '.join(label[a] for a in self.args[node])})")
+                known = [str(value)] if op in ("shift", "at") else []
+                lines.append(f"{label[node]} = {op}({', '.join([*(label[a] for a in self.args[node]), *known])})")
         return "\n".join([*lines, *(f"out{k} = {label[o]}" for k, o in enumerate(outputs))])
 
 

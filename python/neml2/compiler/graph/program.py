@@ -10,10 +10,12 @@ nothing here knows C++.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.graph.pointgraph import PointGraph, Slot
+from neml2.compiler.graph.sites import SiteSystem
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Argument:
     shape: tuple[int, ...]
     offset: int
     value: tuple[float, ...] | None = None
+    along: bool = False  # whether the first axis has sites
 
     @property
     def size(self) -> int:
@@ -33,6 +36,18 @@ class Argument:
     @property
     def components(self) -> range:
         return range(self.offset, self.offset + self.size)
+
+    def leaves(self, graph: PointGraph, offset: int | None = None) -> list[int]:
+        """What reads its places in the state, or those of a copy at `offset`."""
+        return [graph.leaf(slot) for slot in slots(self.offset if offset is None else offset, self.shape, self.along)]
+
+
+def slots(offset: int, shape: Sequence[int], along: bool) -> list[Slot]:
+    """The places of a variable of `shape` at `offset`; `along`: its first axis has sites."""
+    if not along:
+        return list(range(offset, offset + prod(shape)))
+    stride = prod(shape[1:])
+    return [(offset + k, stride, shape[0]) for k in range(stride)]
 
 
 @dataclass(frozen=True)
@@ -54,9 +69,9 @@ class Settings:
 
 @dataclass
 class Assign:
-    """Components of the state from nodes: (component, node)."""
+    """Places of the state from nodes: (place, node)."""
 
-    stores: list[tuple[int, int]]
+    stores: list[tuple[Slot, int]]
 
 
 @dataclass
@@ -79,6 +94,11 @@ class Solve:
     settings: Settings
     increments: list[Increment] = field(default_factory=list)
     given: list[int] = field(default_factory=list)  # components that must be finite, in the residual or not
+    system: SiteSystem | None = None  # in whose order unknowns, residual and Jacobian are, if there are sites
+
+    def leaves(self, graph: PointGraph) -> list[int]:
+        """What reads the unknowns."""
+        return self.system.leaves if self.system else [graph.input(c) for c in self.unknowns]
 
 
 @dataclass
@@ -88,7 +108,7 @@ class Linear:
 
     solve: Solve
     right: list[list[int]]
-    targets: list[list[int]]
+    targets: list[list[Slot]]
     increments: list[Increment] = field(default_factory=list)
 
 
@@ -97,7 +117,8 @@ Step = Assign | Solve | Linear
 
 @dataclass
 class Function:
-    """One entry point. `outputs[k]` and `derivatives[k]` are the nodes of each result, row major."""
+    """One entry point. `outputs[k]` and `derivatives[k]` are the nodes of each result, row major, for one site where
+    the output has sites."""
 
     steps: list[Step]
     outputs: list[list[int]]
@@ -122,6 +143,10 @@ class Program:
     def functions(self) -> dict[str, Function]:
         found = {"forward": self.forward, "jacobian": self.jacobian, "jvp": self.jvp}
         return {name: f for name, f in found.items() if f is not None}
+
+    def tangent_leaves(self, number: int) -> list[int]:
+        """What reads the tangent of input `number`."""
+        return self.inputs[number].leaves(self.graph, self.tangent_components(number).start)
 
     def tangent_components(self, number: int) -> range:
         """Components that hold the tangent of input `number`."""

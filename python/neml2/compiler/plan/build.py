@@ -5,6 +5,7 @@ requested input to a requested output."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 
@@ -16,6 +17,7 @@ from neml2.compiler.plan.plan import (
     Block,
     ForwardSegment,
     ImplicitSegment,
+    InnerSegment,
     Kernel,
     Outputs,
     ParameterSlot,
@@ -27,12 +29,12 @@ from neml2.compiler.plan.sensitivities import Sensitivities
 from neml2.compiler.plan.solver_options import options_of
 
 
-def plan_of(captured: Captured) -> Plan:
-    """The plan of a captured model."""
+def plan_of(captured: Captured, kernels: bool = True) -> Plan:
+    """The plan of a captured model; without `kernels`, for a package in which one kernel does everything."""
     work = _Planning(captured)
     several = len(captured.segments) > 1
-    segments = [
-        work.segment(segment, f"{captured.name}_{k}" if several else captured.name)
+    segments: list[Any] = [
+        work.segment(segment, f"{captured.name}_{k}" if several else captured.name) if kernels else work.inner(segment)
         for k, segment in enumerate(captured.segments)
     ]
     return Plan(
@@ -57,12 +59,33 @@ class _Planning:
         """A segment whose kernels are called `stem`, and something behind it."""
         return self._forward(segment, stem) if segment.update is None else self._implicit(segment, stem)
 
+    def inner(self, s: Segment) -> InnerSegment:
+        """A segment of a kernel that does everything."""
+        if s.update is None:
+            used, dependencies = self._read(s)
+            return InnerSegment({
+                "kind": "forward", "name": s.name, "inputs": [list(v.range) for v in used],
+                "outputs": [list(v.range) for v in s.writes], "dependencies": dependencies, "value": None,
+                "copies": [], "derivative": None,
+            })  # fmt: skip
+        givens = [*s.reads, *self.captured.stored_parameters(s.residual)]
+        return InnerSegment({
+            "kind": "implicit", "name": s.name, "unknowns": [list(v.range) for v in s.writes],
+            "givens": [list(v.range) for v in givens], "solver": options_of(s.update),
+            "max_substepping_level": getattr(s.update, "max_substepping_level", 0),
+        })  # fmt: skip
+
+    def _read(self, s: Segment) -> tuple[list[Value], list[list[int]]]:
+        """What a forward segment reads, and which of it each of its outputs depends on."""
+        nodes = _flat(s.nodes)
+        used = among([*s.reads, *self.captured.stored_parameters(nodes)], self.graph.inputs_of(nodes))
+        behind = [self.graph.inputs_of(nodes) for nodes in s.nodes]
+        return used, [[k for k, v in enumerate(used) if among([v], components)] for components in behind]
+
     def _forward(self, s: Segment, stem: str) -> ForwardSegment:
         written = zip(s.writes, s.nodes, strict=True)
         stores = [(c, node) for v, nodes in written for c, node in zip(v.components, nodes, strict=True)]
-        nodes = [node for _, node in stores]
-        used = among([*s.reads, *self.captured.stored_parameters(nodes)], self.graph.inputs_of(nodes))
-        behind = [self.graph.inputs_of(nodes) for nodes in s.nodes]
+        used, dependencies = self._read(s)
         copies = _copies(self.graph, stores)
         segment = ForwardSegment(
             s.name,
@@ -70,7 +93,7 @@ class _Planning:
             [v.range for v in s.writes],
             None if copies else Artifact(f"{stem}.pt2", Kernel(stem, self.graph, stores, self.state_size)),
             copies,
-            dependencies=[[k for k, v in enumerate(used) if among([v], components)] for components in behind],
+            dependencies=dependencies,
         )
         outputs = Outputs(self.graph)
         for output, given in self.sensitivities.wanted(s):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from neml2.compiler.frontend import partition
 from neml2.compiler.frontend.partition import Sequence, Solve, Variable
+from neml2.compiler.frontend.sites import FEWEST
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,7 @@ class Request:
     promoted: list[str] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     sub_batch: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    along: bool = False  # capture sites once for all of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,7 @@ class Value:
     sub_batch_ndim: int = 0
     offset: int | None = None  # in the state; None where it does not outlive its segment
     dependencies: frozenset[str] = frozenset()  # inputs and stored parameters that it depends on
+    along: bool = False  # whether the first axis has sites that nodes stand for all at once
 
     @property
     def size(self) -> int:
@@ -90,12 +93,14 @@ def lay_out(model: Model, sequence: Sequence, request: Request) -> Layout:
     for name, variable in sequence.inputs.items():
         sub = request.sub_batch.get(name) or request.sub_batch.get(name.split("~")[0], ())
         shape = (*sub, *variable.type.BASE_SHAPE)
-        inputs[name] = Value(name, variable.type, shape, len(sub), size, frozenset((name,)))
+        along = request.along and bool(sub) and sub[0] >= FEWEST
+        inputs[name] = Value(name, variable.type, shape, len(sub), size, frozenset((name,)), along)
         size += inputs[name].size
     parameters: dict[str, Parameter] = {}
     slots = _slots(model)
+    like_sites = {v.shape[0] + k for v in inputs.values() if v.along for k in (-1, 0, 1)}  # cells, and their faces
     for name, value in model.named_parameters():
-        parameters[name] = _parameter(name, value, slots[id(value)], name in request.promoted, size)
+        parameters[name] = _parameter(name, value, slots[id(value)], name in request.promoted, size, like_sites)
         if parameters[name].offset is not None:
             size += parameters[name].size
     return Layout(inputs, parameters, _outliving(sequence), size)
@@ -112,18 +117,22 @@ def _slots(model: Model) -> dict[int, Any]:
     return slots
 
 
-def _parameter(name: str, value: torch.Tensor, slot: Any, promoted: bool, offset: int) -> Parameter:
+def _parameter(
+    name: str, value: torch.Tensor, slot: Any, promoted: bool, offset: int, like_sites: set[int]
+) -> Parameter:
     """A parameter; it is stored at `offset` if it is promoted or varies over the batch."""
     lead = value.ndim - slot.sub_batch_ndim - len(slot.type.BASE_SHAPE)
     batch = tuple(value.shape[:lead])
     stored = promoted or bool(batch)
+    shape = tuple(value.shape[lead:])
     return Parameter(
         name,
         slot.type,
-        tuple(value.shape[lead:]),
+        shape,
         slot.sub_batch_ndim,
         offset if stored else None,
         frozenset((name,)) if stored else frozenset(),
+        bool(slot.sub_batch_ndim) and shape[0] in like_sites,
         value=value.detach(),
         batch_shape=batch,
         promoted=promoted,

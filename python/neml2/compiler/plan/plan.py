@@ -238,6 +238,19 @@ class ImplicitSegment:
         }
 
 
+@dataclass
+class InnerSegment:
+    """A segment inside a kernel of the whole model: the runtime needs to know which variables meet there."""
+
+    known: dict[str, Any]
+
+    def artifacts(self) -> list[Artifact]:
+        return []
+
+    def metadata(self) -> dict[str, Any]:
+        return self.known
+
+
 def _derivative(artifact: Artifact | None, blocks: list[Block]) -> dict[str, Any] | None:
     if artifact is None and not blocks:
         return None
@@ -255,7 +268,7 @@ class Plan:
     inputs: list[Slot]
     outputs: list[Slot]
     parameters: list[ParameterSlot]
-    segments: list[ForwardSegment | ImplicitSegment]
+    segments: list[ForwardSegment | ImplicitSegment | InnerSegment]
     derivatives: list[dict[str, Any]]  # {"output", "input", "depends_on"} of each pair asked for
 
     def artifacts(self) -> list[Artifact]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -13,7 +13,9 @@ from neml2.compiler.frontend import partition
 from neml2.compiler.frontend.aten import Scalars
 from neml2.compiler.frontend.capture import capture, inputs
 from neml2.compiler.frontend.partition import Copy, Evaluation, Piece, Sequence, Solve, Variable
+from neml2.compiler.frontend.sites import Along, along
 from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.graph.sites import Coupled
 from neml2.compiler.plan.layout import Layout, Parameter, Request, Value, lay_out, stored
 
 if TYPE_CHECKING:
@@ -131,11 +133,12 @@ class _Capture:
             if parameter.offset is not None:
                 self._as_input(parameter)
             else:
-                numbers = parameter.value.cpu().to(torch.float64).numpy()
-                self.nodes[parameter] = Scalars(self.graph).nodes(numbers)
+                scalars = Scalars(self.graph)
+                nodes = scalars.nodes(parameter.value.cpu().to(torch.float64).numpy())
+                self.nodes[parameter] = along(scalars, nodes, 0) if parameter.along else nodes
 
     def _as_input(self, value: Value) -> None:
-        self.nodes[value] = inputs(self.graph, value.components.start, value.shape)
+        self.nodes[value] = inputs(self.graph, value.components.start, value.shape, value.along)
 
     def _define(self, variable: Variable, type_: Any, sub_batch_ndim: int, nodes: Nodes) -> None:
         """The value of a variable, at the end of the state if it outlives its segment."""
@@ -144,7 +147,7 @@ class _Capture:
             value = Value(variable.name, type_, shape, sub_batch_ndim)
         else:
             behind = self.dependencies(_flat(nodes))
-            value = Value(variable.name, type_, shape, sub_batch_ndim, self.size, behind)
+            value = Value(variable.name, type_, shape, sub_batch_ndim, self.size, behind, isinstance(nodes, Along))
             self.size += value.size
         self.values[variable], self.nodes[value] = value, nodes
 
@@ -181,7 +184,7 @@ class _Capture:
         for value in givens.values():
             self._as_input(value)
         for guess in guesses.values():  # what they depend on is known behind the residual
-            self.nodes[guess] = inputs(self.graph, guess.components.start, guess.shape)
+            self.nodes[guess] = inputs(self.graph, guess.components.start, guess.shape, guess.along)
         scope = {name: guesses.get(name) or givens[name] for name in system.model.input_spec}
         outputs = self._evaluate(system.model, scope)
         residual = [node for name in system.residuals for node in _flat(outputs[name][2])]
@@ -190,7 +193,7 @@ class _Capture:
         unknowns = {}
         for name, variable in solve.unknowns.items():
             guess = guesses[name]
-            unknowns[name] = Value(name, variable.type, guess.shape, guess.sub_batch_ndim, guess.offset, behind)
+            unknowns[name] = replace(guess, name=name, type=variable.type, dependencies=behind)
             self.values[variable], self.nodes[unknowns[name]] = unknowns[name], self.nodes[guess]
         label = solve.update.name or f"segment_{k}"
         changes = _increments(solve.update, givens, unknowns)
@@ -201,7 +204,7 @@ class _Capture:
     def _evaluate(self, model: Any, given: Mapping[str, Value]) -> dict[str, tuple[Any, int, Nodes]]:
         """Capture `model` at the nodes of `given`: output name -> (type, number of sub-batch axes, nodes)."""
         own = {name: self.parameters[id(p)] for name, p in model.named_parameters()}
-        placed = {name: p for name, p in own.items() if p.offset is not None}
+        placed = {name: p for name, p in own.items() if p.offset is not None or p.along}
         results: dict[str, Any] = {}
 
         def point(*data: torch.Tensor) -> list[torch.Tensor]:
@@ -252,4 +255,9 @@ def _increments(update: Any, givens: Mapping[str, Value], unknowns: Mapping[str,
 
 
 def _flat(nodes: Any) -> list[int]:
+    """The nodes of a value's components; of those at one site, where it has sites."""
+    if isinstance(nodes, Along):
+        if nodes.axis or nodes.inner > 1:
+            raise Coupled("sites that are not along the first axis")
+        nodes = nodes.nodes
     return [int(n) for n in nodes.reshape(-1)]

@@ -63,6 +63,8 @@ class Sensitivities:
     def _block_dependencies(self, segment: Segment, output: Value, given: Value) -> frozenset[str]:
         if segment.increments:
             return output.dependencies  # a point whose step is cut has gone through states that all givens decide
+        if any(v.along for v in (output, given, *segment.writes)):
+            return output.dependencies  # at least what the block depends on
         values = [*segment.writes, given] if segment.residual else [given]
         components = [c for v in values for c in v.components]
         rows = jacobian(self.captured.graph, segment.nodes_of(output), components)

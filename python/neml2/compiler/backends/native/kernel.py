@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
+from typing import Any
 
 from neml2.compiler.backends.native import loops, pieces
 from neml2.compiler.backends.native.printer import Printer
+from neml2.compiler.backends.native.sites import Place, SitePrinter, Slot, in_state
 from neml2.compiler.graph.analysis import dependent, hoistable, invertible, involved, unheard
 from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.compiler.graph.program import Argument, Assign, Function, Increment, Linear, Program, Solve
@@ -27,6 +29,7 @@ _HEADER = """\
 #include "neml2/native/math.h"
 #include "neml2/native/newton.h"
 #include "neml2/native/points.h"
+#include "neml2/native/sites.h"
 
 namespace neml2::native
 {{
@@ -70,13 +73,26 @@ def _state(component: int) -> str:
     return f"s[{component}]"
 
 
+def _place(slot: int | Slot) -> str:
+    """Where the value of a place of the state is assigned."""
+    return _state(slot) if isinstance(slot, int) else Place(in_state(slot, "g"), slot[2])
+
+
 def _indent(lines: Iterable[str], by: int) -> str:
     return "".join(" " * by + line + "\n" for text in lines for line in text.split("\n"))
 
 
-def _printer(graph: PointGraph, outputs: Sequence[int], component: Callable[[int], str], prefix: str = "x") -> Printer:
-    """For a function that computes `outputs`: in loops where it is long."""
+def _printer(
+    graph: PointGraph,
+    outputs: Sequence[int],
+    component: Callable[[int], str],
+    prefix: str = "x",
+    at_site: Callable[[Slot, str], str] = in_state,
+) -> Printer:
+    """For a function that computes `outputs`: in loops where it is long, or has sites."""
     printer = Printer(graph, component, prefix=prefix, inverted=invertible(graph))
+    if any(graph.size):
+        return SitePrinter(**vars(printer), at_site=at_site)
     if graph.count(outputs) < loops.LONG:
         return printer
     return loops.LoopPrinter(**vars(printer), uses=loops.uses(graph, outputs))
@@ -89,13 +105,13 @@ _SOLVE = """\
 /// `linearize`, a is the Jacobian there.
 template <class V>
 [[maybe_unused]] __attribute__((noinline)) static Outcome<V>
-{name}(const neml2_native_solver & options, V * __restrict s, Matrix<V, {count}> & a, MaskOf<V> lanes, bool linearize)
+{name}(const neml2_native_solver & options, V * __restrict s, {matrix} & a, MaskOf<V> lanes, bool linearize)
 {{
-  constexpr int unknowns[] = {{{unknowns}}};
-  V u[{count}], r[{count}];
+  {constants} int unknowns[] = {{{unknowns}}};
+  {vector} u{length}, r{length};
   for (int i = 0; i < {count}; ++i)
     u[i] = s[unknowns[i]];
-{hoisted}{trial}{check}  Newton<V, {count}> newton(options, {lanes});
+{links}{hoisted}{trial}{check}  Newton<V, {system}> newton(options, {lanes});
   for (;;)
   {{
 {residual}    const bool done = newton.finished(r, u, a);
@@ -130,39 +146,104 @@ def _ranges(components: Iterable[int]) -> list[tuple[int, int]]:
 
 
 _TRIAL = """\
-  const auto trial = [&](const V (&u)[{count}], V (&r)[{count}])
+  const auto trial = [&](const {vector} (&u){length}, {vector} (&r){length})
   {{
 {residual}  }};
 """
 
 
+def _types(solve: Solve) -> dict[str, str]:
+    """How a system's parts are declared."""
+    count, system = _count(solve), solve.system
+    if system is None:
+        return {"matrix": f"Matrix<V, {count}>", "vector": "V", "length": f"[{count}]", "system": str(count),
+                "constants": "constexpr"}  # fmt: skip
+    sizes = _site_sizes(solve)
+    return {"matrix": f"SiteMatrix<V, {sizes}>", "vector": f"Buffer<V, {count}>", "length": "",
+            "system": f"{count}, SiteSystem<V, {sizes}>", "constants": "static constexpr"}  # fmt: skip
+
+
+def _count(solve: Solve) -> int:
+    """Equations of a system, those of links between its sites among them."""
+    return len(solve.unknowns) + (len(solve.system.links) if solve.system else 0)
+
+
+def _site_sizes(solve: Solve, banded: bool = True) -> str:
+    system = solve.system
+    assert system is not None
+    sizes = f"{system.sites}, {len(system.local)}, {len(system.border) + len(system.links)}"
+    return f"{sizes}, {str(system.banded).lower()}" if banded else sizes
+
+
+def _vector(solve: Solve, name: str, last: str = "") -> list[str]:
+    """The entries of a vector in the order of the unknowns; `last`: another index. Of unknowns with sites, a Place."""
+    opening, closing = ("(", f", {last})") if last else ("[", "]")
+    system = solve.system
+    if system is None:
+        return [f"{name}{opening}{i}{closing}" for i in range(len(solve.unknowns))]
+    m, n = len(system.local), system.sites
+    local = [Place(f"{name}{opening}g * {m} + {i}{closing}", n) for i in range(m)]
+    return [*local, *(f"{name}{opening}{n * m + j}{closing}" for j in range(len(system.border) + len(system.links)))]
+
+
+def _matrix(solve: Solve) -> list[tuple[str, int]]:
+    """(entry of a, node) of the Jacobian."""
+    system = solve.system
+    if system is None:
+        return [(f"a({i}, {j})", n) for i, row in enumerate(solve.jacobian) for j, n in enumerate(row)]
+    found: list[tuple[str, int]] = []
+    for name in ("inner", "outer", "row", "lower", "upper"):
+        block = getattr(system, "rows" if name == "row" else name)
+        found += [
+            (Place(f"a.{name}(g, {i}, {j})", system.sites), n) for i, row in enumerate(block) for j, n in enumerate(row)
+        ]
+    return found + [(f"a.corner({i}, {j})", n) for i, row in enumerate(system.corner) for j, n in enumerate(row)]
+
+
+def _slots(graph: PointGraph, solve: Solve, names: Sequence[str]) -> Callable[[Slot, str], str]:
+    """Expressions of slots, of which the unknowns of `solve` have `names`."""
+    places = {
+        graph.value[leaf]: name for leaf, name in zip(solve.leaves(graph), names, strict=True) if graph.size[leaf]
+    }
+
+    def at_site(slot: Slot, site: str) -> str:
+        return places[slot].replace("g *", f"{site} *") if slot in places else in_state(slot, site)
+
+    return at_site
+
+
 def _solve(program: Program, solve: Solve) -> str:
-    graph, count = program.graph, len(solve.unknowns)
-    place = {component: f"u[{i}]" for i, component in enumerate(solve.unknowns)}
-    wanted = [*solve.residual, *(n for row in solve.jacobian for n in row)]
-    outer = _printer(graph, wanted, lambda c: place.get(c) or _state(c), prefix="h")
+    graph = program.graph
+    names = _vector(solve, "u")[: len(solve.leaves(graph))]
+    place = {graph.value[leaf]: name for leaf, name in zip(solve.leaves(graph), names, strict=True)}
+    entries = _matrix(solve)
+    wanted = [*solve.residual, *(n for _, n in entries)]
+    outer = _printer(graph, wanted, lambda c: place.get(c) or _state(c), "h", _slots(graph, solve, names))
     hoisted = outer.statements(hoistable(graph, wanted, solve.unknowns))
     loop = outer.inner(prefix="x")
-    residual = loop.assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
-    jacobian = loop.assignments((f"a({i}, {j})", n) for i, row in enumerate(solve.jacobian) for j, n in enumerate(row))
+    residual = loop.assignments(zip(_vector(solve, "r"), solve.residual, strict=True))
+    jacobian = loop.assignments(entries)
     trial: list[str] = []
     if solve.settings.line_search:
-        trial = outer.inner(prefix="t").assignments((f"r[{i}]", n) for i, n in enumerate(solve.residual))
+        trial = outer.inner(prefix="t").assignments(zip(_vector(solve, "r"), solve.residual, strict=True))
     ranges = _ranges(unheard(graph, solve))
     checked = [f"{{{first}, {number}}}" for first, number in ranges]
     code = pieces.split([hoisted, residual, jacobian, trial], lasting=1)
     hoisted, residual, jacobian, trial = code.sections
+    types = _types(solve)
     text = _SOLVE.format(
         name=f"{'attempt' if solve.settings.max_substepping else 'solve'}_{solve.number}",
-        count=count,
+        count=len(solve.unknowns),
+        links="".join(f"  u[{i}] = splat<V>(0);\n" for i in range(len(solve.unknowns), _count(solve))),
         unknowns=", ".join(map(str, solve.unknowns)),
         check=_CHECK.format(checked=", ".join(checked)) if checked else "",
         lanes="lanes, sum_of(s, checked)" if checked else "lanes",
         hoisted=_indent([*outer.declarations(), *code.declarations, *hoisted], 2),
-        trial=_TRIAL.format(count=count, residual=_indent(trial, 4)) if trial else "",
+        trial=_TRIAL.format(residual=_indent(trial, 4), **types) if trial else "",
         residual=_indent(residual, 4),
         jacobian=_indent(jacobian, 4),
         argument="trial" if trial else "NoTrial{}",
+        **types,
     )
     return text + (_substeps(program, solve) if solve.settings.max_substepping else "")
 
@@ -263,7 +344,8 @@ def _walk(program: Program, function: str, linear: Linear) -> str:
 
 def _right_side(name: str, graph: PointGraph, linear: Linear) -> list[tuple[str, int]]:
     """(entry of `name`, node) of the right side of a linear solve."""
-    return [(f"{name}({i}, {j})", graph.neg(n)) for i, row in enumerate(linear.right) for j, n in enumerate(row)]
+    columns = [_vector(linear.solve, name, str(j)) for j in range(len(linear.right[0]))]
+    return [(columns[j][i], graph.neg(n)) for i, row in enumerate(linear.right) for j, n in enumerate(row)]
 
 
 # ---- functions -------------------------------------------------------------------------------------------------------
@@ -274,7 +356,7 @@ struct {title}
   template <class V>
   NEML2_NATIVE_INLINE static void run(Group<V> & group)
   {{
-    V s[{size}];
+    {state}
 {lines}  }}
 }};
 """
@@ -283,8 +365,11 @@ struct {title}
 def _body(program: Program, name: str, function: Function) -> str:
     walked = _walked(function)
     linear = [step for step in function.steps if isinstance(step, Linear) and not step.increments]
-    place = {t: f"b{step.solve.number}({i}, {j})" for step in linear
-             for i, row in enumerate(step.targets) for j, t in enumerate(row)}  # fmt: skip
+    place: dict[Slot | int, str] = {}
+    for step in linear:
+        for j in range(len(step.right[0])):
+            names = _vector(step.solve, f"b{step.solve.number}", str(j))
+            place |= {row[j]: name for row, name in zip(step.targets, names, strict=True)}
     walks = {id(step.solve): f"solve_{step.solve.number}_{name}" for step in walked}
     writer = _BodyWriter(program, function, place, {id(step.solve) for step in linear}, walks)
     writer.load(function, name)
@@ -298,10 +383,19 @@ def _body(program: Program, name: str, function: Function) -> str:
     for k, argument in enumerate(program.outputs):
         writer.store("outputs", k, function.outputs[k], argument)
     for k, nodes in enumerate(function.derivatives):
-        writer.store("derivatives", k, nodes, None)
+        writer.store("derivatives", k, nodes, program.outputs[program.pairs[k][0] if name == "jacobian" else k])
     used = program.tangents + (sum(a.size for a in program.inputs) if name == "jvp" else 0)
     used = max([used, *(1 + max(map(max, step.targets)) for step in walked)])
-    return _BODY.format(title=name.title(), size=max(used, 1), lines=_indent(writer.text(), 4))
+    return _BODY.format(title=name.title(), state=_array("s", max(used, 1)), lines=_indent(writer.text(), 4))
+
+
+_MOST_ON_STACK = 4096
+
+
+def _array(name: str, size: int) -> str:
+    if size <= _MOST_ON_STACK:
+        return f"V {name}[{size}];"
+    return f"Buffer<V, {size}> {name}_storage;\n    V * const {name} = {name}_storage;"
 
 
 def _written(function: Function) -> list[int]:
@@ -319,10 +413,13 @@ class _BodyWriter:
     """The statements of one function: `lines`, and among them, by their places, sections of straight-line code."""
 
     def __init__(
-        self, program: Program, function: Function, place: dict[int, str], linearized: set[int], walks: dict[int, str]
+        self, program: Program, function: Function, place: dict[Any, str], linearized: set[int], walks: dict[int, str]
     ) -> None:
+        def at_site(slot: Slot, site: str) -> str:
+            return place[slot].replace("g *", f"{site} *") if slot in place else in_state(slot, site)
+
         self.program, self.graph, self.linearized, self.walks = program, program.graph, linearized, walks
-        self.printer = _printer(self.graph, _written(function), lambda c: place.get(c) or _state(c))
+        self.printer = _printer(self.graph, _written(function), lambda c: place.get(c) or _state(c), at_site=at_site)
         self.lines: list[str] = []
         self.sections: dict[int, list[str]] = {}  # before which of the lines
 
@@ -356,42 +453,44 @@ class _BodyWriter:
         return components
 
     def assign(self, step: Assign) -> None:
-        self.straight(self.printer.assignments((_state(c), n) for c, n in step.stores))
+        self.straight(self.printer.assignments((_place(slot), n) for slot, n in step.stores))
 
     def solve(self, step: Solve) -> None:
-        k, count = step.number, len(step.unknowns)
+        k = step.number
         if id(step) in self.walks:
             self.lines.append(f"group.report({k}, {self.walks[id(step)]}<V>(group.solver({k}), s, mask<V>(true)));")
         else:
             linearize = str(id(step) in self.linearized).lower()
             self.lines += [
-                f"Matrix<V, {count}> a{k};",
+                f"{_types(step)['matrix']} a{k};",
                 f"group.report({k}, solve_{k}<V>(group.solver({k}), s, a{k}, mask<V>(true), {linearize}));",
             ]
         # what was written about the guess does not hold for the solution
         self.printer.forget(dependent(self.graph, list(self.printer.names), step.unknowns))
 
     def linear(self, step: Linear) -> None:
-        k, count, columns = step.solve.number, len(step.right), len(step.right[0])
-        self.lines.append(f"Columns<V, {count}, {columns}> b{k};")
+        k, columns = step.solve.number, len(step.right[0])
+        kind = f"Columns<V, {len(step.right)}, {columns}>"
+        if step.solve.system:
+            kind = f"SiteColumns<V, {_site_sizes(step.solve, banded=False)}, {columns}>"
+        self.lines.append(f"{kind} b{k};")
         self.straight(self.printer.assignments(_right_side(f"b{k}", self.graph, step)))
         self.lines.append(f"native::solve(a{k}, b{k});")
 
-    def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument | None) -> None:
-        target = f"group.template store<{len(nodes)}>(group.call.{array}, {number}, "
-        if argument is not None and self._in_state(nodes, argument):
+    def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument) -> None:
+        """Results `nodes`, of `argument` or its derivatives: if it has sites, of one site."""
+        sites = argument.shape[0] if argument.along else 0
+        size = len(nodes) * max(sites, 1)
+        target = f"group.template store<{size}>(group.call.{array}, {number}, "
+        if array == "outputs" and nodes == argument.leaves(self.graph):
             self.lines.append(f"{target}s + {argument.offset});")
             return
         name = f"{array}{number}"
-        self.lines += [f"if (group.call.{array}[{number}].data)", "{", f"  V {name}[{len(nodes)}];"]
+        self.lines += [f"if (group.call.{array}[{number}].data)", "{", f"  {_array(name, size)}"]
         inner = self.printer.inner()
-        self.straight(inner.assignments((f"{name}[{i}]", n) for i, n in enumerate(nodes)))
+        at = [Place(f"{name}[g * {len(nodes)} + {i}]", sites) if sites else f"{name}[{i}]" for i in range(len(nodes))]
+        self.straight(inner.assignments(zip(at, nodes, strict=True)))
         self.lines += [f"  {target}{name});", "}"]
-
-    def _in_state(self, nodes: Sequence[int], argument: Argument) -> bool:
-        return all(
-            self.graph.op[n] == "input" and self.graph.value[n] == argument.offset + i for i, n in enumerate(nodes)
-        )
 
 
 # ---- descriptor ------------------------------------------------------------------------------------------------------
@@ -442,7 +541,7 @@ def _tables(program: Program, scalar: str, wide_from: int | None) -> str:
     functions = program.functions()
     pointers = [f"&run_{name}" if name in functions else "nullptr" for name in ("forward", "jacobian", "jvp")]
     counts = [len(program.inputs), program.parameters, len(program.outputs), len(program.pairs), len(program.solves)]
-    unknowns = max((len(s.unknowns) for s in program.solves), default=0)
+    unknowns = max((len(s.system.leaves if s.system else s.unknowns) for s in program.solves), default=0)
     first = f"wide_from<Wide<{scalar}>>({unknowns})" if wide_from is None else wide_from
     lines += [
         "const neml2_native_model model = {",

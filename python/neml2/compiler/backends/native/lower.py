@@ -3,14 +3,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from neml2.compiler.frontend.trace import CaptureError
 from neml2.compiler.graph.assemble import assemble
-from neml2.compiler.graph.differentiate import jacobian
-from neml2.compiler.graph.program import Argument, Assign, Increment, Program, Settings, Solve, Step
-from neml2.compiler.plan.layout import Value, stored
-from neml2.compiler.plan.segments import Captured, Segment
+from neml2.compiler.graph.pointgraph import PointGraph, SiteError, Slot
+from neml2.compiler.graph.program import Argument, Assign, Increment, Program, Settings, Solve, Step, slots
+from neml2.compiler.graph.sites import Coupled, SiteSystem, jacobian, system
+from neml2.compiler.plan.layout import Request, Value, stored
+from neml2.compiler.plan.segments import Captured, Segment, capture_model
 from neml2.compiler.plan.solver_options import options_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from neml2.models import Model
+
+
+def lowered(model: Model, request: Request, dtype: torch.dtype) -> tuple[Captured, Program]:
+    """A captured model and its program; sites are written out only where they meet in a way that has no form along
+    them. Raises CaptureError."""
+    try:
+        captured = capture_model(model, replace(request, along=True), dtype)
+        return captured, program_of(captured)
+    except (CaptureError, Coupled, SiteError):
+        captured = capture_model(model, request, dtype)
+        return captured, program_of(captured)
 
 
 def program_of(captured: Captured) -> Program:
@@ -29,7 +48,7 @@ def program_of(captured: Captured) -> Program:
 
 
 def _argument(name: str, value: Value, numbers: tuple[float, ...] | None = None) -> Argument:
-    return Argument(name, value.type.__name__, tuple(value.shape), value.components.start, numbers)
+    return Argument(name, value.type.__name__, tuple(value.shape), value.components.start, numbers, value.along)
 
 
 def _steps(captured: Captured) -> list[Step]:
@@ -38,20 +57,38 @@ def _steps(captured: Captured) -> list[Step]:
     for segment in captured.segments:
         if segment.update is None:
             written = zip(segment.writes, segment.nodes, strict=True)
-            steps.append(Assign([(c, n) for v, nodes in written for c, n in zip(v.components, nodes, strict=True)]))
+            steps.append(Assign([(c, n) for v, nodes in written for c, n in zip(_slots(v), nodes, strict=True)]))
         else:
             steps.append(_solve(captured, segment, count))
             count += 1
     return steps
 
 
+def _slots(value: Value) -> list[Slot]:
+    return slots(value.components.start, value.shape, value.along)
+
+
 def _solve(captured: Captured, segment: Segment, number: int) -> Solve:
-    unknowns = [c for v in segment.writes for c in v.components]
-    rows = jacobian(captured.graph, segment.residual, unknowns)
+    graph = captured.graph
+    leaves = [graph.leaf(slot) for v in segment.writes for slot in _slots(v)]
     increments = [Increment(i.now.components, i.old.components, i.state) for i in segment.increments]
     given = [c for v in segment.reads for c in v.components]
     settings = settings_of(segment.update)
-    return Solve(number, unknowns, list(segment.residual), rows, settings, increments, given)
+    if not any(v.along for v in segment.writes):
+        rows = [[row.get((x, 0), graph.zero) for x in leaves] for row in jacobian(graph, segment.residual, leaves)]
+        unknowns = [c for v in segment.writes for c in v.components]
+        return Solve(number, unknowns, list(segment.residual), rows, settings, increments, given)
+    if increments:
+        raise Coupled("steps that are cut, of unknowns that have sites")
+    found = system(graph, leaves, segment.residual)
+    unknowns = _by_site(graph, found)
+    return Solve(number, unknowns, found.residual, found.entries(), settings, [], given, found)
+
+
+def _by_site(graph: PointGraph, found: SiteSystem) -> list[int]:
+    """The components of the unknowns: site by site, then those of the whole point."""
+    local = zip(*map(graph.components_of, found.local), strict=True)
+    return [*(c for site in local for c in site), *(c for leaf in found.border for c in graph.components_of(leaf))]
 
 
 def settings_of(update: Any) -> Settings:

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from neml2.compiler.backends.native import kernel, toolchain
+from neml2.compiler.graph.pointgraph import LEAVES, PointGraph
 from neml2.compiler.graph.program import Linear, Program, Solve
 from neml2.compiler.package import isa, kernel_cache, staging
 from neml2.compiler.package.contents import Progress, files, versions
@@ -46,7 +47,6 @@ def write(
             "isa": levels[-1],
             "lanes": 1,
             **plan.metadata(),
-            "segments": [_segment(s.metadata()) for s in plan.segments],
             "kernels": [{"isa": level, "file": file} for level, file in kernels.items()],
             "work": work(program),
             "files": files(new),
@@ -76,14 +76,6 @@ def _build(text: str, target: Path, level: str) -> None:
     target.write_bytes(kernel_cache.fetch(name, build, suffix=".so", what=target.stem))
 
 
-def _segment(full: dict[str, Any]) -> dict[str, Any]:
-    """What the runtime needs to know of a segment that is inside the kernel: which variables meet there."""
-    if full["kind"] == "forward":
-        return {**{k: full[k] for k in ("kind", "name", "inputs", "outputs", "dependencies")}, "value": None,
-                "copies": [], "derivative": None}  # fmt: skip
-    return {k: full[k] for k in ("kind", "name", "unknowns", "givens", "solver", "max_substepping_level")}
-
-
 def work(program: Program) -> float:
     """Arithmetic operations of one point, roughly, for the runtime's choice of threads."""
     graph, total = program.graph, 0
@@ -91,13 +83,25 @@ def work(program: Program) -> float:
     nodes = [n for out in (*function.outputs, *function.derivatives) for n in out]
     for step in function.steps:
         if isinstance(step, Solve):
-            n = len(step.unknowns)
-            system = graph.count([*step.residual, *(e for row in step.jacobian for e in row)])
-            total += _TYPICAL_ITERATIONS * (system + n**3 // 3 + 2 * n * n)
+            system = _count(graph, [*step.residual, *(e for row in step.jacobian for e in row)])
+            total += _TYPICAL_ITERATIONS * (system + _elimination(step, 1))
         elif isinstance(step, Linear):
-            n = len(step.right)
-            total += n**3 // 3 + n * n * len(step.right[0])
+            total += _elimination(step.solve, len(step.right[0]))
             nodes += [e for row in step.right for e in row]
         else:
             nodes += [n for _, n in step.stores]
-    return float(total + graph.count(nodes) + len(nodes))
+    return float(total + _count(graph, nodes) + len(nodes))
+
+
+def _count(graph: PointGraph, nodes: list[int]) -> int:
+    """Operations behind nodes, at all sites."""
+    return sum(max(graph.size[n], 1) for n in graph.reachable(nodes) if graph.op[n] not in LEAVES)
+
+
+def _elimination(solve: Solve, columns: int) -> int:
+    """Operations of a linear solve."""
+    n, border, sites = len(solve.unknowns), 0, 1
+    if solve.system:
+        n, border = len(solve.system.local), len(solve.system.border) + len(solve.system.links)
+        sites = solve.system.sites
+    return sites * (n**3 // 3 + n * (n + border) * (border + columns)) + border**3 // 3

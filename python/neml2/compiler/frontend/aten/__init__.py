@@ -19,7 +19,10 @@ from neml2.compiler.frontend.aten.reductions import REDUCTIONS
 from neml2.compiler.frontend.aten.scalars import Handler, Nodes, Scalars, Unsupported
 from neml2.compiler.frontend.aten.shapes import MAKING, MOVING
 
-__all__ = ["HANDLERS", "KINDS", "MISSING", "Nodes", "Scalars", "Unsupported", "call", "missing"]
+__all__ = [
+    "ALGEBRA", "ELEMENTWISE", "HANDLERS", "KINDS", "MISSING", "MOVING", "REDUCTIONS",
+    "Nodes", "Scalars", "Unsupported", "call", "missing", "name_of",
+]  # fmt: skip
 
 KINDS = {
     "Entry by entry": ELEMENTWISE,
@@ -57,6 +60,12 @@ def missing(name: str) -> str:
     return f"torch.{name.strip('_')} is not supported{': ' * bool(instead)}{instead} (docs/operations.md lists what is)"
 
 
+def name_of(target: Any) -> str | None:
+    """The operation's name in the tables; None if it is in none."""
+    name = "" if target is operator.getitem else _name(target)
+    return next((n for n in (name, name.removesuffix("_copy")) if n in HANDLERS), None)
+
+
 def call(s: Scalars, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The scalar meaning of one operation of a trace. Raises Unsupported."""
     if target is operator.getitem:
@@ -64,7 +73,7 @@ def call(s: Scalars, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     name = _name(target)
     if name.startswith(_IGNORED):
         return None
-    handler = HANDLERS.get(name) or HANDLERS.get(name.removesuffix("_copy"))
+    handler = HANDLERS.get(name_of(target) or "")
     if handler is None:
         raise Unsupported(missing(name))
     keywords = {k: v for k, v in kwargs.items() if k not in ("device", "layout", "pin_memory", "memory_format")}
