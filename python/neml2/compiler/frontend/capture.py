@@ -31,7 +31,8 @@ def capture(
     """Write `function` into `graph`.
 
     `examples[k]` is an example of argument k at one material point; `components[k]`, of the same shape, holds the nodes
-    that stand for its entries, or, `Along` an axis, for those of all sites. Returns one of these for each tensor the function returns. The values of the
+    that stand for its entries, or, `Along` an axis, for those of all sites. Returns one of these for each tensor the
+    function returns. The values of the
     examples do not matter, as long as the function can be evaluated there.
     """
     try:

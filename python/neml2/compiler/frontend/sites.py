@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Operations on tensors that have sites along one axis, captured once for all sites.
 
-Grains, cells and size classes are axes within a point on which most operations work entry by entry. A tensor with such an
-axis is `Along`: its nodes stand for all sites at once, so that neither the graph nor its derivatives grow with their
+Grains, cells and size classes are axes within a point on which most operations work entry by entry. A tensor with such
+an axis is `Along`: its nodes stand for all sites at once, so that neither the graph nor its derivatives grow with their
 number. What an operation does to sites follows from its kind: entry by entry, a reduction (which may sum over them), a
 product of matrices, or a movement of entries. What a movement does to sites is seen by moving their numbers. An
 operation that mixes sites in another way is `Unsupported` here; the caller writes the sites out one by one instead.
@@ -10,6 +10,7 @@ operation that mixes sites in another way is `Unsupported` here; the caller writ
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,12 @@ import numpy as np
 
 from neml2.compiler.frontend import aten
 from neml2.compiler.frontend.aten.scalars import Nodes, Scalars, Unsupported
+from neml2.compiler.graph.pointgraph import COMMUTATIVE, LEAVES
 
 FEWEST = 4
 """Axes with fewer sites are written out."""
 
-_MOST_RUNS = 8
+_MOST_RUNS = 4
 """Parts from different sources along the sites of one value."""
 
 _HERE = -2
@@ -31,8 +33,8 @@ _HERE = -2
 
 @dataclass(frozen=True, eq=False)
 class Along:
-    """`nodes` has length 1 along `axis`, in place of the `size` sites; or, where products of matrices fold axes into one,
-    the length of the axes that are folded behind that of the sites."""
+    """`nodes` has length 1 along `axis`, in place of the `size` sites; or, where products of matrices fold axes into
+    one, the length of the axes that are folded behind that of the sites."""
 
     nodes: Nodes
     axis: int
@@ -106,7 +108,7 @@ def check(s: Scalars, value: Any, shape: Sequence[int]) -> None:
         raise Unsupported(f"sites are lost in a tensor of shape {tuple(shape)}")
 
 
-# ---- arrays of nodes, read along an axis -------------------------------------------------------------------------------
+# ---- arrays of nodes, read along an axis ----------------------------------------------------------------------------
 
 
 def along(s: Scalars, x: Nodes, axis: int, inner: int = 1) -> Along:
@@ -155,10 +157,9 @@ def _column(s: Scalars, nodes: Nodes, numbers: Nodes) -> int:
     """One node for the entries along the sites: where they come from several places, chosen by the site."""
     g, size = s.graph, len(nodes)
     moved = numbers <= _HERE
-    constant = np.array([not m and n >= 0 and g.op[n] == "const" for n, m in zip(nodes, moved, strict=True)])
-    same = nodes[1:] == nodes[:-1]
-    joined = same & moved[1:] & moved[:-1] & (numbers[1:] == numbers[:-1] - 1)
-    joined |= ~moved[1:] & ~moved[:-1] & (same | (constant[1:] & constant[:-1]))
+    joined = (nodes[1:] == nodes[:-1]) & moved[1:] & moved[:-1] & (numbers[1:] == numbers[:-1] - 1)
+    kinds = [None if m or n < 0 else g.op[n] for n, m in zip(nodes.tolist(), moved.tolist(), strict=True)]
+    joined |= [a is not None and a == b for a, b in itertools.pairwise(kinds)]
     starts = [0, *(np.flatnonzero(~joined) + 1).tolist()]
     if len(starts) > _MOST_RUNS:
         raise Unsupported(f"{len(starts)} different values side by side")
@@ -166,17 +167,29 @@ def _column(s: Scalars, nodes: Nodes, numbers: Nodes) -> int:
     for start, stop in reversed(list(zip(starts, [*starts[1:], size], strict=True))):
         if moved[start]:
             part = g.shift(int(nodes[start]), _HERE - int(numbers[start]) - start, size)
-        elif constant[start]:
-            values = [g.value[n] for n in nodes[start:stop]]
-            part = g.table([values[min(max(i - start, 0), stop - start - 1)] for i in range(size)])
         else:
-            part = int(nodes[start])
+            part = _alike(s, [int(nodes[min(max(i, start), stop - 1)]) for i in range(size)])
         found = part if found is None else g.where(g.table([i < stop for i in range(size)]), part, found)
     assert found is not None
     return found
 
 
-# ---- kinds of operations -----------------------------------------------------------------------------------------------
+def _alike(s: Scalars, nodes: list[int]) -> int:
+    """One node for nodes of the whole point that differ in constants only."""
+    g, first = s.graph, nodes[0]
+    if len(set(nodes)) == 1:
+        return first
+    if all(g.op[n] == "const" for n in nodes):
+        return g.table([g.value[n] for n in nodes])
+    if any(g.op[n] != g.op[first] or g.op[n] in LEAVES or n in g.rules or g.size[n] for n in nodes):
+        raise Unsupported("different values side by side")
+    args = [g.args[n] for n in nodes]
+    if g.op[first] in COMMUTATIVE:  # operands stand in no particular order: constants first
+        args = [tuple(sorted(pair, key=lambda a: (g.op[a] != "const", a))) for pair in args]
+    return g.make(g.op[first], *(_alike(s, list(column)) for column in zip(*args, strict=True)))
+
+
+# ---- kinds of operations --------------------------------------------------------------------------------------------
 
 
 def _entry_by_entry(s: Scalars, target: Any, name: str, args: Any, kwargs: Any) -> Along:

@@ -27,8 +27,8 @@ def dependent(graph: PointGraph, outputs: Iterable[int], components: Collection[
 
 
 def hoistable(graph: PointGraph, outputs: Iterable[int], components: Collection[int]) -> list[int]:
-    """Nodes behind `outputs` that do not change with the components, but are used by what does, or are outputs; of those
-    that have sites none, as keeping them costs memory for each."""
+    """Nodes behind `outputs` that do not change with the components, but are used by what does, or are outputs; none
+    that have sites, as keeping them costs memory for each."""
     outputs = list(outputs)
     moving = dependent(graph, outputs, components)
     fixed = {o for o in outputs if o not in moving}

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from neml2.compiler.graph.differentiate import Coupled, rows, summed
 from neml2.compiler.graph.pointgraph import LEAVES, PointGraph, Slot
 from neml2.compiler.graph.program import Argument, Assign, Function, Increment, Linear, Program, Solve, Step
-from neml2.compiler.graph.sites import Coupled, jacobian, summed
 
 Columns = dict[int, int]  # column -> node: nonzero derivatives of one place of the state
 
@@ -70,8 +70,8 @@ class _Chain:
         leaves = (n for n in g.reachable(nodes) if g.op[n] in LEAVES)
         behind = [n for n in leaves if columns.get(n) and n not in without]
         found = []
-        rows = jacobian(g, nodes, [*behind, *stops]) if behind else [{} for _ in nodes]
-        for node, row in zip(nodes, rows, strict=True):
+        local = rows(g, nodes, [*behind, *stops]) if behind else [{} for _ in nodes]
+        for node, row in zip(nodes, local, strict=True):
             sums: Columns = {}
             keys = [key for key in row if key[0] not in stops]
             for leaf, offset in sorted(keys, key=lambda key: (min(g.components_of(key[0])), key[1])):
@@ -92,11 +92,11 @@ class _Chain:
 
     def _solve(self, step: Solve) -> None:
         unknowns, links = step.leaves(self.graph), step.system.links if step.system else []
-        rows = self._products(step.residual, frozenset(unknowns), stops=links)
-        for k, link in enumerate(links, len(rows) - len(links)):
+        found = self._products(step.residual, frozenset(unknowns), stops=links)
+        for k, link in enumerate(links, len(found) - len(links)):
             (row,) = self._products([link], frozenset(unknowns), stops=[n for n in links if n != link])
-            rows[k] = {column: self.graph.neg(n) for column, n in row.items()}
-        used = sorted({column for row in rows for column in row})
+            found[k] = {column: self.graph.neg(n) for column, n in row.items()}
+        used = sorted({column for row in found for column in row})
         for unknown in unknowns:
             self.columns[unknown] = {}
         if not used:
@@ -107,7 +107,7 @@ class _Chain:
             targets.append(fresh)
             self.columns[unknown] = {c: self.graph.leaf(t) for c, t in zip(used, fresh, strict=True)}
         targets += [self._places(len(used), 0) for _ in links]
-        right = [[row.get(column, self.graph.zero) for column in used] for row in rows]
+        right = [[row.get(column, self.graph.zero) for column in used] for row in found]
         self.steps.append(Linear(step, right, targets))
 
     def _places(self, number: int, sites: int) -> list[Slot]:

@@ -1,127 +1,178 @@
 # SPDX-License-Identifier: MIT
-"""Exact derivatives on the point graph: reverse mode, one sweep an output.
+"""Exact derivatives on the point graph: reverse mode, one sweep an output, whatever the number of sites.
 
 The adjoint of a `where` reaches only the branch taken. Past the `where`, local derivatives of the other branch may be
 infinite, and `0 * inf` would leak NaN into a branch that is never taken. So an adjoint that came through one side of a
 `where` carries that condition with it, and every product formed from it is selected by the condition again; `make`
 folds those selections where they are not needed.
+
+An output of the whole point has a derivative by each variable, at each site if the variable has sites. An output with
+sites has one by a variable of the whole point at each of its sites; and by a variable with sites, one for each
+*offset*: that of the output at site i by the variable at site i + offset. What couples all sites with all others, as a
+sum over sites that an output at a site depends on, has no such form (`Coupled`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from neml2.compiler.graph.pointgraph import TRUTH, Partials, PointGraph
+from neml2.compiler.graph.partials import partials
+from neml2.compiler.graph.pointgraph import TRUTH, PointGraph
 
+Key = tuple[int, int]
+"""A node, and the offset of its site from that of the output (0 where either has none)."""
 
-def partials(g: PointGraph, node: int) -> Partials:
-    """Local derivatives of a node that is not a `where`; operands with a derivative of zero are absent."""
-    rule = _PARTIALS.get(g.op[node])
-    return rule(g, node, *g.args[node]) if rule else []
+Entry = tuple[int, "int | None"]
+"""An adjoint, and the truth value under which it is not zero."""
 
-
-def _power(g: PointGraph, p: int, x: int, y: int) -> Partials:
-    exponent = g.constant_of(y)
-    if exponent is not None:
-        slope = g.mul(y, g.div(p, x))  # shares the power itself
-        if exponent > 1:
-            slope = g.where(g.make("eq", x, g.zero), g.zero, slope)
-        return [(x, slope)]
-    slope = g.mul(y, g.make("pow", x, g.sub(y, g.one)))
-    growth = g.mul(p, g.make("log", x))
-    return [(x, slope), (y, g.where(g.make("eq", x, g.zero), g.zero, growth))]
+Row = dict[Key, int]
 
 
-def _inverse_trig(sign: float) -> Callable[..., Partials]:
-    def rule(g: PointGraph, n: int, x: int) -> Partials:
-        root = g.make("sqrt", g.sub(g.one, g.mul(x, x)))
-        return [(x, g.mul(g.const(sign), g.make("recip", root)))]
-
-    return rule
+class Coupled(ValueError):
+    """An output at a site depends on a variable at all sites."""
 
 
-def _angle(g: PointGraph, n: int, y: int, x: int) -> Partials:
-    inverse = g.make("recip", g.add(g.mul(x, x), g.mul(y, y)))
-    return [(y, g.mul(x, inverse)), (x, g.neg(g.mul(y, inverse)))]
+def rows(g: PointGraph, outputs: Sequence[int], leaves: Iterable[int]) -> list[Row]:
+    """For each output, its derivatives by `leaves` (nodes, behind which nothing counts) that are not zero everywhere.
+    Raises Coupled."""
+    wanted = set(leaves)
+    return [_local(g, out, wanted) if g.size[out] else _global(g, out, wanted) for out in outputs]
 
 
-_PARTIALS: dict[str, Callable[..., Partials]] = {
-    "add": lambda g, n, a, b: [(a, g.one), (b, g.one)],
-    "sub": lambda g, n, a, b: [(a, g.one), (b, g.const(-1.0))],
-    "mul": lambda g, n, a, b: [(a, b), (b, a)],
-    "div": lambda g, n, a, b: [(a, g.make("recip", b)), (b, g.neg(g.div(n, b)))],
-    "neg": lambda g, n, a: [(a, g.const(-1.0))],
-    "recip": lambda g, n, a: [(a, g.neg(g.mul(n, n)))],
-    "sqrt": lambda g, n, a: [(a, g.mul(g.const(0.5), g.make("recip", n)))],
-    "exp": lambda g, n, a: [(a, n)],
-    "log": lambda g, n, a: [(a, g.make("recip", a))],
-    "abs": lambda g, n, a: [(a, g.make("sign", a))],
-    "sin": lambda g, n, a: [(a, g.make("cos", a))],
-    "cos": lambda g, n, a: [(a, g.neg(g.make("sin", a)))],
-    "tan": lambda g, n, a: [(a, g.add(g.one, g.mul(n, n)))],
-    "asin": _inverse_trig(1.0),
-    "acos": _inverse_trig(-1.0),
-    "atan": lambda g, n, a: [(a, g.make("recip", g.add(g.one, g.mul(a, a))))],
-    "sinh": lambda g, n, a: [(a, g.make("cosh", a))],
-    "cosh": lambda g, n, a: [(a, g.make("sinh", a))],
-    "tanh": lambda g, n, a: [(a, g.sub(g.one, g.mul(n, n)))],
-    "erf": lambda g, n, a: [(a, g.mul(g.const(2 / math.sqrt(math.pi)), g.make("exp", g.neg(g.mul(a, a)))))],
-    "hold": lambda g, n, a: g.rules[n]() if n in g.rules else [],
-    "atan2": _angle,
-    "pow": _power,
-}
+def jacobian(g: PointGraph, outputs: Sequence[int], components: Sequence[int]) -> list[list[int]]:
+    """Nodes of d(outputs)/d(state components), row by row, of a graph without sites; entries that are structurally zero
+    are `g.zero`."""
+    inputs = [g.input(c) for c in components]
+    return [[row.get((node, 0), g.zero) for node in inputs] for row in rows(g, outputs, inputs)]
+
+
+def _active(g: PointGraph, output: int, wanted: set[int]) -> set[int]:
+    """Nodes on a differentiable way from `wanted` to `output`."""
+    active: set[int] = set()
+    for node in g.reachable([output]):
+        if node in wanted or (g.op[node] not in TRUTH and any(a in active for a in g.args[node])):
+            active.add(node)
+    return active
 
 
 def _select(g: PointGraph, guard: int | None, value: int) -> int:
     return value if guard is None else g.where(guard, value, g.zero)
 
 
-def _contributions(g: PointGraph, node: int, adjoint: int, guard: int | None) -> Iterable[tuple[int, int, int | None]]:
-    """(operand, what `node` adds to its adjoint, the truth value under which that is not zero) of each operand."""
+def _both(g: PointGraph, a: int | None, b: int) -> int:
+    return b if a is None else g.make("and", a, b)
+
+
+def _sided(g: PointGraph, node: int) -> Iterator[tuple[int, int | None, int | None]]:
+    """(operand, slope, condition) of a scalar operation: a slope, or for the sides of a `where` a condition."""
     if g.op[node] == "where":
         condition, a, b = g.args[node]
-        for operand, taken in ((a, condition), (b, g.logical_not(condition))):
-            both = taken if guard is None else g.make("and", guard, taken)
-            yield operand, _select(g, both, adjoint), both
-        return
-    for operand, slope in partials(g, node):
-        product = g.mul(slope, adjoint)
-        yield operand, product if g.op[slope] == "const" else _select(g, guard, product), guard
+        yield a, None, condition
+        yield b, None, g.logical_not(condition)
+    else:
+        for operand, slope in partials(g, node):
+            yield operand, slope, None
 
 
-def _sweep(g: PointGraph, output: int, order: Sequence[int], wanted: set[int]) -> dict[int, int]:
-    """Adjoints of `wanted` for one output; `order` is the active part of the graph in evaluation order."""
-    active = set(order)
-    adjoints: dict[int, tuple[int, int | None]] = {output: (g.one, None)}
-    for node in reversed(order):
-        if node not in adjoints or node in wanted:
-            continue
-        for operand, value, guard in _contributions(g, node, *adjoints[node]):
-            if operand not in active or value == g.zero:
+def _passed(g: PointGraph, entry: Entry, slope: int | None, condition: int | None) -> Entry:
+    """What a scalar operation hands to an operand."""
+    adjoint, guard = entry
+    if slope is None:
+        assert condition is not None
+        both = _both(g, guard, condition)
+        return _select(g, both, adjoint), both
+    product = g.mul(slope, adjoint)
+    return (product if g.op[slope] == "const" else _select(g, guard, product)), guard
+
+
+class _Sweep:
+    """Adjoints by key, gathered in the reverse of the order of evaluation."""
+
+    def __init__(self, g: PointGraph, output: int, wanted: set[int]) -> None:
+        self.g, self.wanted = g, wanted
+        self.active = _active(g, output, wanted)
+        self.adjoints: dict[int, dict[int, Entry]] = {output: {0: (g.one, None)}}
+
+    def add(self, node: int, offset: int, entry: Entry) -> None:
+        value, guard = entry
+        if node not in self.active or value == self.g.zero:
+            return
+        found = self.adjoints.setdefault(node, {})
+        if offset in found:
+            before, other = found[offset]
+            value, guard = self.g.add(before, value), guard if guard == other else None
+        found[offset] = (value, guard)
+
+    def order(self) -> Iterator[tuple[int, dict[int, Entry]]]:
+        for node in sorted(self.active, reverse=True):
+            if node in self.adjoints and node not in self.wanted:
+                yield node, self.adjoints[node]
+
+    def row(self) -> Row:
+        return {
+            (node, offset): value
+            for node in self.wanted
+            for offset, (value, _) in sorted(self.adjoints.get(node, {}).items())
+            if value != self.g.zero
+        }
+
+
+# ---- outputs of the whole point: the adjoint of a node with sites has a value at each -------------------------------
+
+
+def _global(g: PointGraph, output: int, wanted: set[int]) -> Row:
+    sweep = _Sweep(g, output, wanted)
+    for node, found in sweep.order():
+        entry = found[0]
+        op = g.op[node]
+        if op == "sum":
+            sweep.add(g.args[node][0], 0, entry)
+        elif op == "at":
+            (x,) = g.args[node]
+            here = g.table([i == g.value[node] for i in range(g.size[x])])
+            sweep.add(x, 0, (_select(g, here, entry[0]), _both(g, entry[1], here)))
+        elif op == "shift":
+            sweep.add(g.args[node][0], 0, _returned(g, node, entry))
+        else:
+            for operand, slope, condition in _sided(g, node):
+                passed = _passed(g, entry, slope, condition)
+                if g.size[node] and not g.size[operand]:
+                    passed = (summed(g, passed[0], g.size[node]), None)
+                sweep.add(operand, 0, passed)
+    return sweep.row()
+
+
+def summed(g: PointGraph, x: int, count: int) -> int:
+    """The sum of x over `count` sites; it may be the same at all."""
+    return g.total(x) if g.size[x] else g.mul(g.const(float(count)), x)
+
+
+def _returned(g: PointGraph, node: int, entry: Entry) -> Entry:
+    """The adjoint of a shifted node at the sites that it came from."""
+    (x,) = g.args[node]
+    by, count, size = g.value[node], g.size[node], g.size[x]
+    inside = g.table([0 <= j - by < count for j in range(size)])
+    value, guard = (None if part is None else g.shift(part, -by, size) for part in entry)
+    assert value is not None
+    return (value, guard) if g.constant_of(inside) is True else (_select(g, inside, value), _both(g, guard, inside))
+
+
+# ---- outputs with sites: all adjoints have a value at each site of the output ---------------------------------------
+
+
+def _local(g: PointGraph, output: int, wanted: set[int]) -> Row:
+    sweep, count = _Sweep(g, output, wanted), g.size[output]
+    for node, found in sweep.order():
+        op = g.op[node]
+        if op in ("sum", "at"):
+            raise Coupled(
+                f"a value at {count} sites depends on a {'sum over' if op == 'sum' else 'value at one of'} them"
+            )
+        for offset, entry in found.items():
+            if op == "shift":
+                sweep.add(g.args[node][0], offset + g.value[node], entry)
                 continue
-            if operand in adjoints:
-                before, other = adjoints[operand]
-                value, guard = g.add(before, value), guard if guard == other else None
-            adjoints[operand] = (value, guard)
-    return {node: adjoints[node][0] for node in wanted if node in adjoints}
-
-
-def _active(g: PointGraph, outputs: Iterable[int], wanted: set[int]) -> list[int]:
-    """Nodes on a differentiable way from `wanted` to `outputs`, in evaluation order."""
-    active: set[int] = set()
-    for node in g.reachable(outputs):
-        if node in wanted or (g.op[node] not in TRUTH and any(a in active for a in g.args[node])):
-            active.add(node)
-    return sorted(active)
-
-
-def jacobian(g: PointGraph, outputs: Sequence[int], components: Sequence[int]) -> list[list[int]]:
-    """Nodes of d(outputs)/d(state components), row by row; entries that are structurally zero are `g.zero`."""
-    inputs = [g.input(c) for c in components]
-    wanted = set(inputs)
-    rows = []
-    for output in outputs:
-        adjoints = _sweep(g, output, _active(g, [output], wanted), wanted)
-        rows.append([adjoints.get(node, g.zero) for node in inputs])
-    return rows
+            for operand, slope, condition in _sided(g, node):
+                moved = (None if x is None else g.shift(x, offset, count) for x in (slope, condition))
+                sweep.add(operand, offset if g.size[operand] else 0, _passed(g, entry, *moved))
+    return sweep.row()

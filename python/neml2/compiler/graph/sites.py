@@ -1,172 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Derivatives of graphs with sites: reverse mode, one sweep an output, whatever the number of sites.
-
-An output of the whole point has a derivative by each variable, at each site if the variable has sites. An output with
-sites has one by a variable of the whole point at each of its sites; and by a variable with sites, one for each *offset*:
-that of the output at site i by the variable at site i + offset. What couples all sites with all others, a sum over sites
-that an output at a site depends on, has no such form (`Coupled`).
-"""
+"""Nonlinear systems with unknowns at sites: how their equations depend on them, block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from neml2.compiler.graph.differentiate import partials
-from neml2.compiler.graph.pointgraph import TRUTH, PointGraph
-
-Key = tuple[int, int]
-"""A node, and the offset of its site from that of the output (0 where either has none)."""
-
-Entry = tuple[int, "int | None"]
-"""An adjoint, and the truth value under which it is not zero."""
-
-Row = dict[Key, int]
-
-
-class Coupled(ValueError):
-    """An output at a site depends on a variable at all sites."""
-
-
-def jacobian(g: PointGraph, outputs: Sequence[int], leaves: Iterable[int]) -> list[Row]:
-    """For each output, its derivatives by `leaves` (nodes of inputs) that are not zero everywhere. Raises Coupled."""
-    wanted = set(leaves)
-    return [_local(g, out, wanted) if g.size[out] else _global(g, out, wanted) for out in outputs]
-
-
-def _active(g: PointGraph, output: int, wanted: set[int]) -> set[int]:
-    """Nodes on a differentiable way from `wanted` to `output`."""
-    active: set[int] = set()
-    for node in g.reachable([output]):
-        if node in wanted or (g.op[node] not in TRUTH and any(a in active for a in g.args[node])):
-            active.add(node)
-    return active
-
-
-def _select(g: PointGraph, guard: int | None, value: int) -> int:
-    return value if guard is None else g.where(guard, value, g.zero)
-
-
-def _both(g: PointGraph, a: int | None, b: int) -> int:
-    return b if a is None else g.make("and", a, b)
-
-
-def _sided(g: PointGraph, node: int) -> Iterator[tuple[int, int | None, int | None]]:
-    """(operand, slope, condition) of a scalar operation: a slope, or for the sides of a `where` a condition."""
-    if g.op[node] == "where":
-        condition, a, b = g.args[node]
-        yield a, None, condition
-        yield b, None, g.logical_not(condition)
-    else:
-        for operand, slope in partials(g, node):
-            yield operand, slope, None
-
-
-def _passed(g: PointGraph, entry: Entry, slope: int | None, condition: int | None) -> Entry:
-    """What a scalar operation hands to an operand."""
-    adjoint, guard = entry
-    if slope is None:
-        assert condition is not None
-        both = _both(g, guard, condition)
-        return _select(g, both, adjoint), both
-    product = g.mul(slope, adjoint)
-    return (product if g.op[slope] == "const" else _select(g, guard, product)), guard
-
-
-class _Sweep:
-    """Adjoints by key, gathered in the reverse of the order of evaluation."""
-
-    def __init__(self, g: PointGraph, output: int, wanted: set[int]) -> None:
-        self.g, self.wanted = g, wanted
-        self.active = _active(g, output, wanted)
-        self.adjoints: dict[int, dict[int, Entry]] = {output: {0: (g.one, None)}}
-
-    def add(self, node: int, offset: int, entry: Entry) -> None:
-        value, guard = entry
-        if node not in self.active or value == self.g.zero:
-            return
-        found = self.adjoints.setdefault(node, {})
-        if offset in found:
-            before, other = found[offset]
-            value, guard = self.g.add(before, value), guard if guard == other else None
-        found[offset] = (value, guard)
-
-    def order(self) -> Iterator[tuple[int, dict[int, Entry]]]:
-        for node in sorted(self.active, reverse=True):
-            if node in self.adjoints and node not in self.wanted:
-                yield node, self.adjoints[node]
-
-    def row(self) -> Row:
-        return {
-            (node, offset): value
-            for node in self.wanted
-            for offset, (value, _) in sorted(self.adjoints.get(node, {}).items())
-            if value != self.g.zero
-        }
-
-
-# ---- outputs of the whole point: the adjoint of a node with sites has a value at each ---------------------------------
-
-
-def _global(g: PointGraph, output: int, wanted: set[int]) -> Row:
-    sweep = _Sweep(g, output, wanted)
-    for node, found in sweep.order():
-        entry = found[0]
-        op = g.op[node]
-        if op == "sum":
-            sweep.add(g.args[node][0], 0, entry)
-        elif op == "at":
-            (x,) = g.args[node]
-            here = g.table([i == g.value[node] for i in range(g.size[x])])
-            sweep.add(x, 0, (_select(g, here, entry[0]), _both(g, entry[1], here)))
-        elif op == "shift":
-            sweep.add(g.args[node][0], 0, _returned(g, node, entry))
-        else:
-            for operand, slope, condition in _sided(g, node):
-                passed = _passed(g, entry, slope, condition)
-                if g.size[node] and not g.size[operand]:
-                    passed = (summed(g, passed[0], g.size[node]), None)
-                sweep.add(operand, 0, passed)
-    return sweep.row()
-
-
-def summed(g: PointGraph, x: int, count: int) -> int:
-    """The sum of x over `count` sites; it may be the same at all."""
-    return g.total(x) if g.size[x] else g.mul(g.const(float(count)), x)
-
-
-def _returned(g: PointGraph, node: int, entry: Entry) -> Entry:
-    """The adjoint of a shifted node at the sites that it came from."""
-    (x,) = g.args[node]
-    by, count, size = g.value[node], g.size[node], g.size[x]
-    inside = g.table([0 <= j - by < count for j in range(size)])
-    value, guard = (None if part is None else g.shift(part, -by, size) for part in entry)
-    assert value is not None
-    return (value, guard) if g.constant_of(inside) is True else (_select(g, inside, value), _both(g, guard, inside))
-
-
-# ---- outputs with sites: all adjoints have a value at each site of the output -------------------------------------------
-
-
-def _local(g: PointGraph, output: int, wanted: set[int]) -> Row:
-    sweep, count = _Sweep(g, output, wanted), g.size[output]
-    for node, found in sweep.order():
-        op = g.op[node]
-        if op in ("sum", "at"):
-            raise Coupled(
-                f"a value at {count} sites depends on a {'sum over' if op == 'sum' else 'value at one of'} them"
-            )
-        for offset, entry in found.items():
-            if op == "shift":
-                sweep.add(g.args[node][0], offset + g.value[node], entry)
-                continue
-            for operand, slope, condition in _sided(g, node):
-                moved = (None if x is None else g.shift(x, offset, count) for x in (slope, condition))
-                sweep.add(operand, offset if g.size[operand] else 0, _passed(g, entry, *moved))
-    return sweep.row()
-
-
-# ---- systems ------------------------------------------------------------------------------------------------------------
+from neml2.compiler.graph.differentiate import Coupled, Row, rows
+from neml2.compiler.graph.pointgraph import PointGraph
 
 _MOST_LINKS = 24
 
@@ -215,10 +56,10 @@ def system(g: PointGraph, unknowns: Sequence[int], residual: Sequence[int]) -> S
         raise Coupled("the unknowns and the equations have different sites")
     links = _links(g, at_sites, set(local))
     columns = [*border, *links]
-    upper = jacobian(g, at_sites, [*local, *columns])
-    lower = jacobian(g, whole, [*local, *columns])
+    upper = rows(g, at_sites, [*local, *columns])
+    lower = rows(g, whole, [*local, *columns])
     for link in links:
-        (row,) = jacobian(g, [link], [*local, *(n for n in columns if n != link)])
+        (row,) = rows(g, [link], [*local, *(n for n in columns if n != link)])
         lower.append({(link, 0): g.one, **{key: g.neg(n) for key, n in row.items()}})
     offsets = {offset for row in upper for _, offset in row}
     if not offsets <= {-1, 0, 1}:

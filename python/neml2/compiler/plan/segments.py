@@ -14,8 +14,8 @@ from neml2.compiler.frontend.aten import Scalars
 from neml2.compiler.frontend.capture import capture, inputs
 from neml2.compiler.frontend.partition import Copy, Evaluation, Piece, Sequence, Solve, Variable
 from neml2.compiler.frontend.sites import Along, along
+from neml2.compiler.graph.differentiate import Coupled
 from neml2.compiler.graph.pointgraph import PointGraph
-from neml2.compiler.graph.sites import Coupled
 from neml2.compiler.plan.layout import Layout, Parameter, Request, Value, lay_out, stored
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from neml2.compiler.frontend.trace import CaptureError
 from neml2.compiler.graph.assemble import assemble
+from neml2.compiler.graph.differentiate import Coupled, jacobian
 from neml2.compiler.graph.pointgraph import PointGraph, SiteError, Slot
 from neml2.compiler.graph.program import Argument, Assign, Increment, Program, Settings, Solve, Step, slots
-from neml2.compiler.graph.sites import Coupled, SiteSystem, jacobian, system
+from neml2.compiler.graph.sites import SiteSystem, system
 from neml2.compiler.plan.layout import Request, Value, stored
 from neml2.compiler.plan.segments import Captured, Segment, capture_model
 from neml2.compiler.plan.solver_options import options_of
@@ -75,8 +76,8 @@ def _solve(captured: Captured, segment: Segment, number: int) -> Solve:
     given = [c for v in segment.reads for c in v.components]
     settings = settings_of(segment.update)
     if not any(v.along for v in segment.writes):
-        rows = [[row.get((x, 0), graph.zero) for x in leaves] for row in jacobian(graph, segment.residual, leaves)]
         unknowns = [c for v in segment.writes for c in v.components]
+        rows = jacobian(graph, segment.residual, unknowns)
         return Solve(number, unknowns, list(segment.residual), rows, settings, increments, given)
     if increments:
         raise Coupled("steps that are cut, of unknowns that have sites")

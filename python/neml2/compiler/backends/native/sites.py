@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Code for nodes that have sites: as few loops over the sites as their dependencies allow.
 
-A sum over sites is complete when its loop has ended, and a neighbour's value is there when the loop that computes it has
-ended; both start another *stage*. In a stage, what belongs to the whole point is written first, then one loop computes
-all that has sites, from state to results. Only what a later stage reads of it is kept in an array.
+A sum over sites is complete when its loop has ended, and a neighbour's value is there when the loop that computes it
+has ended; both start another *stage*. In a stage, what belongs to the whole point is written first, then one loop
+computes all that has sites, from state to results. Only what a later stage reads of it is kept in an array.
 """
 
 from __future__ import annotations
@@ -190,9 +190,9 @@ class SitePrinter(_Sited):
         graph, kept = self.graph, set()
         for node, stage in stages.items():
             for a in graph.args[node]:
-                if stages.get(a, stage) < stage and graph.size[a] and graph.op[node] != "sum":
-                    if graph.op[a] != "shift" or graph.op[node] in ("shift", "at"):
-                        kept.add(a)
+                earlier = stages.get(a, stage) < stage and graph.size[a] and graph.op[node] != "sum"
+                if earlier and (graph.op[a] != "shift" or graph.op[node] in ("shift", "at")):
+                    kept.add(a)
         return kept
 
     def _loops(self, stage: int, stages: dict[int, int], kept: set[int], stores: list[tuple[str, int]]) -> list[str]:

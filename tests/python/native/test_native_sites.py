@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Kernels with loops over sites: the answers of the eager update, by eliminating site by site."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from native_kernels import built
+
+from neml2.compiler.backends.native import kernel
+from neml2.compiler.backends.native.lower import lowered, program_of
+from neml2.compiler.plan.layout import Request
+from neml2.compiler.plan.segments import capture_model
+from neml2.equations import ImplicitUpdate, NonlinearSystem
+from neml2.models import Input, Model, Output
+from neml2.solvers import DenseLU, Newton, NewtonWithLineSearch
+from neml2.types import Scalar, Vec, inner, mean
+
+F64 = torch.float64
+SITES = 6
+
+
+class Springs(Model):
+    """Springs x + p |x|^2 x under a common force y, such that their mean elongation is f."""
+
+    x = Input(Vec)
+    y = Input(Vec)
+    p = Input(Scalar)
+    f = Input(Vec)
+    x_residual = Output(Vec)
+    y_residual = Output(Vec)
+
+    def forward(self, x, y, p, f):
+        return x + p * inner(x, x) * x - y, mean(x.sub_batch, -1) - f
+
+
+class Crowd(Springs):
+    """Each spring feels the mean of all."""
+
+    def forward(self, x, y, p, f):
+        force, rest = super().forward(x, y, p, f)
+        return force + mean(x.sub_batch, -1), rest
+
+
+class Line(Springs):
+    """Each spring is held by its neighbours."""
+
+    def forward(self, x, y, p, f):
+        force, rest = super().forward(x, y, p, f)
+        before = torch.cat([x.data[:1] * 0, x.data[:-1]], 0)
+        after = torch.cat([x.data[1:], x.data[-1:] * 0], 0)
+        return force + Vec(0.4 * x.data - 0.3 * before - 0.1 * after, sub_batch_ndim=1), rest
+
+
+class CrowdedLine(Line):
+    """Both."""
+
+    def forward(self, x, y, p, f):
+        force, rest = super().forward(x, y, p, f)
+        return force + mean(x.sub_batch, -1), rest
+
+
+MODELS = (Springs, Crowd, Line, CrowdedLine)
+
+
+def update(model: type[Springs], solver: type[Newton] = Newton) -> ImplicitUpdate:
+    system = NonlinearSystem("eq", model=model("m"), unknowns=[["x", "y"]])
+    return ImplicitUpdate("u", equation_system=system, solver=solver(linear_solver=DenseLU()))
+
+
+REQUEST = {"x": (SITES,), "p": (SITES,)}
+
+
+@cache
+def kernels(model: type[Springs], line_search: bool = False):
+    """The kernel along sites, and that in which they are written out."""
+    u = update(model, NewtonWithLineSearch if line_search else Newton)
+    request = Request(pairs=[("x", "f"), ("y", "f")], sub_batch=REQUEST)
+    captured, program = lowered(u, request, F64)
+    assert any(captured.graph.size), "the sites were written out"
+    return program, built(program), built(program_of(capture_model(u, request, F64)))
+
+
+def values(points: int, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        "x": np.zeros((points, SITES, 3)),
+        "y": np.zeros((points, 3)),
+        "p": rng.uniform(0, 1, (points, SITES)),
+        "f": rng.uniform(0, 1, (points, 3)),
+    }
+
+
+@pytest.mark.parametrize("points", (1, 13))
+@pytest.mark.parametrize("model", MODELS)
+def test_sites_as_loops_and_written_out_agree(model, points):
+    _, along, dense = kernels(model)
+    given = values(points)
+    moving = {"f": np.random.default_rng(1).normal(size=(points, 3))}
+    for function, more in (("forward", ()), ("jacobian", ()), ("jvp", (moving,))):
+        *found, report = getattr(along, function)(given, *more)
+        *want, expected = getattr(dense, function)(given, *more)
+        np.testing.assert_array_equal(report.iterations, expected.iterations)
+        for a, b in zip(found, want, strict=True):
+            assert list(a) == list(b)
+            for name in b:
+                np.testing.assert_allclose(a[name], b[name], rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_solution_solves_the_equations(model):
+    _, along, _ = kernels(model)
+    given = values(5)
+    found, _ = along.forward(given)
+    for k in range(5):
+        x, y = torch.tensor(found["x"][k]), torch.tensor(found["y"][k])
+        p, f = torch.tensor(given["p"][k]), torch.tensor(given["f"][k])
+        residual = model("m").forward(Vec(x, sub_batch_ndim=1), Vec(y), Scalar(p, sub_batch_ndim=1), Vec(f))
+        assert max(float(r.data.abs().max()) for r in residual) < 1e-8
+
+
+def test_the_derivative_is_that_of_finite_differences():
+    _, along, _ = kernels(CrowdedLine)
+    given = values(3)
+    blocks = along.jacobian(given)[1]
+    step = 1e-6
+    for k in range(3):
+        moved = [{**given, "f": given["f"] + sign * step * np.eye(3)[k]} for sign in (1, -1)]
+        up, down = (along.forward(m)[0] for m in moved)
+        for name in ("x", "y"):
+            slope = (up[name] - down[name]) / (2 * step)
+            np.testing.assert_allclose(blocks[name, "f"][..., k], slope, rtol=1e-6, atol=1e-7)
+
+
+def test_a_line_search_goes_over_all_sites():
+    _, along, dense = kernels(Crowd, line_search=True)
+    given = values(9)
+    found, report = along.forward(given)
+    want, expected = dense.forward(given)
+    np.testing.assert_array_equal(report.iterations, expected.iterations)
+    np.testing.assert_allclose(found["x"], want["x"], rtol=1e-11, atol=1e-12)
+
+
+def test_a_point_that_is_not_finite_fails_alone():
+    _, along, _ = kernels(Springs)
+    given = values(4)
+    given["p"][2, 3] = np.nan
+    found, report = along.forward(given)
+    assert [bool(k) for k in report.status] == [False, False, True, False]
+    assert np.isfinite(found["x"][[0, 1, 3]]).all()
+
+
+def test_code_does_not_grow_with_the_sites():
+    def statements(count: int) -> int:
+        request = Request(pairs=[("x", "f")], sub_batch={"x": (count,), "p": (count,)})
+        return kernel.source(lowered(update(Springs), request, F64)[1]).count(" = ")
+
+    assert statements(2000) == statements(3000)
+
+
+def test_derivatives_by_what_has_sites_are_written_out():
+    request = Request(pairs=[("y", "p")], sub_batch=REQUEST)
+    captured, program = lowered(update(Springs), request, F64)
+    assert not any(captured.graph.size)
+    given = values(2)
+    blocks = built(program).jacobian(given)[1]
+    assert blocks["y", "p"].shape == (2, 3, SITES)
