@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Exact derivatives on the point graph: reverse mode, one sweep an output, whatever the number of sites.
+"""Exact derivatives on the point graph, whatever the number of sites: one sweep an output, or elimination.
 
 The adjoint of a `where` reaches only the branch taken. Past the `where`, local derivatives of the other branch may be
 infinite, and `0 * inf` would leak NaN into a branch that is never taken. So an adjoint that came through one side of a
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from neml2.compiler.graph import eliminate
 from neml2.compiler.graph.partials import partials
 from neml2.compiler.graph.pointgraph import TRUTH, PointGraph
 
@@ -33,10 +34,19 @@ class Coupled(ValueError):
 
 
 def rows(g: PointGraph, outputs: Sequence[int], leaves: Iterable[int]) -> list[Row]:
-    """For each output, its derivatives by `leaves` (nodes, behind which nothing counts) that are not zero everywhere.
-    Raises Coupled."""
+    """For each output, its derivatives by `leaves` (nodes, behind which nothing counts) that are not zero everywhere:
+    by sweeps or by elimination, whichever takes fewer operations. Raises Coupled."""
     wanted = set(leaves)
-    return [_local(g, out, wanted) if g.size[out] else _global(g, out, wanted) for out in outputs]
+    found = [_local(g, out, wanted) if g.size[out] else _global(g, out, wanted) for out in outputs]
+    if len(outputs) == 1 or len(wanted) == 1:
+        return found
+    others = (eliminate.rows(g, outputs, wanted, order) for order in eliminate.ORDERS)
+    return min((found, *(o for o in others if o is not None)), key=lambda rows: _work(g, outputs, rows))
+
+
+def _work(g: PointGraph, outputs: Sequence[int], found: list[Row]) -> int:
+    """Operations for values and derivatives, at all sites."""
+    return g.count([*outputs, *(n for row in found for n in row.values())])
 
 
 def jacobian(g: PointGraph, outputs: Sequence[int], components: Sequence[int]) -> list[list[int]]:

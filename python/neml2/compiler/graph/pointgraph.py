@@ -289,7 +289,7 @@ class PointGraph:
         return range(first, first + stride * count, stride)
 
     def count(self, outputs: Iterable[int]) -> int:
-        """Number of arithmetic operations behind `outputs`."""
+        """Number of arithmetic operations behind `outputs`, those at all sites counted once."""
         return sum(self.op[n] not in LEAVES for n in self.reachable(outputs))
 
     def evaluate(
