@@ -14,6 +14,7 @@ from neml2.compiler.frontend.aten import Scalars
 from neml2.compiler.frontend.capture import capture, inputs
 from neml2.compiler.frontend.partition import Copy, Evaluation, Piece, Sequence, Solve, Variable
 from neml2.compiler.frontend.sites import Along, along
+from neml2.compiler.frontend.trace import CaptureError
 from neml2.compiler.graph.differentiate import Coupled
 from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.compiler.plan.layout import Layout, Parameter, Request, Value, lay_out, stored
@@ -21,6 +22,8 @@ from neml2.compiler.plan.layout import Layout, Parameter, Request, Value, lay_ou
 if TYPE_CHECKING:
     from neml2.compiler.frontend.aten import Nodes
     from neml2.models import Model
+
+__all__ = ["CaptureError", "Captured", "Increment", "Segment", "among", "capture_model", "capture_segments"]
 
 V = TypeVar("V", bound=Value)
 

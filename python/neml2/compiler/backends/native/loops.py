@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from neml2.compiler.backends.native.printer import Printer
 from neml2.compiler.graph.pointgraph import COMMUTATIVE, PointGraph
 
-LONG = 8000
+LONG = 20000
 """From this many operations on, a function is written in loops."""
 
 FEW = 4

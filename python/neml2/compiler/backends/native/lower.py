@@ -6,14 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from neml2.compiler.frontend.trace import CaptureError
 from neml2.compiler.graph.assemble import assemble
 from neml2.compiler.graph.differentiate import Coupled, jacobian
 from neml2.compiler.graph.pointgraph import PointGraph, SiteError, Slot
 from neml2.compiler.graph.program import Argument, Assign, Increment, Program, Settings, Solve, Step, slots
 from neml2.compiler.graph.sites import SiteSystem, system
 from neml2.compiler.plan.layout import Request, Value, stored
-from neml2.compiler.plan.segments import Captured, Segment, capture_model
+from neml2.compiler.plan.segments import CaptureError, Captured, Segment, capture_model
 from neml2.compiler.plan.solver_options import options_of
 
 if TYPE_CHECKING:
