@@ -12,7 +12,7 @@ from neml2.compiler.graph.pointgraph import PointGraph, SiteError, Slot
 from neml2.compiler.graph.program import Argument, Assign, Increment, Program, Settings, Solve, Step, slots
 from neml2.compiler.graph.sites import SiteSystem, system
 from neml2.compiler.plan.layout import Request, Value, stored
-from neml2.compiler.plan.segments import CaptureError, Captured, Segment, capture_model
+from neml2.compiler.plan.segments import Captured, CaptureError, Segment, capture_model
 from neml2.compiler.plan.solver_options import options_of
 
 if TYPE_CHECKING:
