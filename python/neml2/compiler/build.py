@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from neml2.compiler import partition
+from neml2.compiler import batch_axes, partition
 from neml2.compiler.capture import capture, inputs
 from neml2.compiler.differentiate import jacobian
 from neml2.compiler.inductor import Kernel
@@ -64,6 +64,7 @@ class Captured:
     reads: list[Variable]
     writes: list[Variable]
     values: list[list[int]] = field(default_factory=list)  # nodes of each of `writes`; later segments read the state
+    axes: list[frozenset[tuple[int, int]]] = field(default_factory=list)  # of each of `writes`
     residual: list[int] = field(default_factory=list)
 
     def nodes_of(self, variable: Variable) -> list[int]:
@@ -135,6 +136,7 @@ class Builder:
     def _as_input(self, variable: Variable) -> None:
         assert variable.offset is not None and variable.shape is not None
         variable.nodes = inputs(self.graph, variable.offset, variable.shape)
+        variable.axes = frozenset((variable.range,))
 
     def _place_interface(self) -> None:
         for name, variable in self.sequence.inputs.items():
@@ -170,8 +172,8 @@ class Builder:
                 self._capture_forward(group, k)
         return self._plan()
 
-    def _evaluate(self, model: Any, values: dict[str, Variable]) -> dict[str, tuple[Any, Nodes, int]]:
-        """Capture `model` at the nodes of `values`: output name -> (type, nodes, number of sub-batch axes)."""
+    def _evaluate(self, model: Any, values: dict[str, Variable]) -> dict[str, Variable]:
+        """Capture `model` at the nodes of `values`; its outputs by name."""
         own = {name: self._by_identity[id(p)] for name, p in model.named_parameters()}
         stored = {name: p for name, p in own.items() if p.offset is not None}
         results: dict[str, Any] = {}
@@ -192,10 +194,16 @@ class Builder:
         examples = [self._example(v) for v in variables]
         label = f"{type(model).__name__} '{model.name}'"
         nodes = capture(self.graph, point, examples, [v.nodes for v in variables], label)
-        return {
-            name: (type(value), captured, value.sub_batch_ndim)
+        found = {
+            name: Variable(name, type(value), tuple(captured.shape), value.sub_batch_ndim, nodes=captured)
             for (name, value), captured in zip(results.items(), nodes, strict=True)
         }
+        shown = [frozenset(v.range for v in self._behind(_flat(n))) for n in nodes]
+        ranks = [n.ndim for n in nodes]
+        axes = batch_axes.completed(point, examples, [v.axes for v in variables], shown, ranks)
+        for variable, own in zip(found.values(), axes, strict=True):
+            variable.axes = own
+        return found
 
     def _example(self, variable: Variable) -> torch.Tensor:
         if isinstance(variable, Parameter) and variable.value is not None:
@@ -204,28 +212,29 @@ class Builder:
         assert variable.shape is not None
         return torch.full(variable.shape, 0.5, dtype=self.dtype)
 
-    def dependencies(self, nodes: Iterable[int]) -> frozenset[str]:
-        """Names of inputs and stored parameters behind `nodes`."""
+    def _behind(self, nodes: Iterable[int]) -> list[Variable]:
+        """The variables and parameters of the state behind `nodes`."""
         components = self.graph.inputs_of(nodes)
         stored = [p for p in self.parameters.values() if p.offset is not None]
         holders = [*self.sequence.inputs.values(), *stored, *(v for c in self.captured for v in c.writes)]
         latest = {v.offset: v for v in holders}.values()  # an unknown takes the place of its guess
-        return frozenset().union(*(v.dependencies for v in latest if not components.isdisjoint(range(*_span(v)))))
+        return [v for v in latest if not components.isdisjoint(range(*_span(v)))]
+
+    def dependencies(self, nodes: Iterable[int]) -> frozenset[str]:
+        """Names of inputs and stored parameters behind `nodes`."""
+        return frozenset().union(*(v.dependencies for v in self._behind(nodes)))
 
     def _capture_forward(self, group: list[partition.Piece], k: int) -> None:
         for piece in group:
             if isinstance(piece, Copy):
                 source, target = piece.source, piece.target
-                target.shape, target.sub_batch_ndim, target.nodes = (
-                    source.shape,
-                    source.sub_batch_ndim,
-                    source.nodes,
-                )
+                target.shape, target.sub_batch_ndim = source.shape, source.sub_batch_ndim
+                target.nodes, target.axes = source.nodes, source.axes
             elif isinstance(piece, Evaluation):
-                for name, (type_, nodes, sub) in self._evaluate(piece.model, piece.inputs).items():
+                for name, found in self._evaluate(piece.model, piece.inputs).items():
                     variable = piece.outputs[name]
-                    variable.type, variable.shape = type_, tuple(nodes.shape)
-                    variable.sub_batch_ndim, variable.nodes = sub, nodes
+                    variable.type, variable.shape, variable.nodes = found.type, found.shape, found.nodes
+                    variable.sub_batch_ndim, variable.axes = found.sub_batch_ndim, found.axes
         defined = [v for piece in group for v in partition.writes(piece)]
         writes = [v for v in defined if id(v) in self._stored]
         local = {id(v) for v in defined}
@@ -235,8 +244,10 @@ class Builder:
             variable.dependencies = self.dependencies(_flat(variable.nodes))
             self._place(variable)
         names = [p.model.name for p in group if isinstance(p, Evaluation)]
-        values = [_flat(v.nodes) for v in writes]
-        self.captured.append(Captured(group, names[-1] if names else f"segment_{k}", reads, writes, values))
+        values, axes = [_flat(v.nodes) for v in writes], [v.axes for v in writes]
+        for variable in writes:
+            variable.axes = frozenset((variable.range,))
+        self.captured.append(Captured(group, names[-1] if names else f"segment_{k}", reads, writes, values, axes))
 
     def _capture_solve(self, solve: Solve, k: int) -> None:
         for name, guess in solve.guesses.items():
@@ -248,7 +259,7 @@ class Builder:
         system = solve.update.equation_system
         values = {name: solve.unknowns.get(name) or solve.givens[name] for name in system.model.input_spec}
         outputs = self._evaluate(system.model, values)
-        residual = [node for name in system.residuals for node in _flat(outputs[name][1])]
+        residual = [node for name in system.residuals for node in _flat(outputs[name].nodes)]
         given = frozenset().union(*(v.dependencies for v in solve.givens.values()))
         given |= {name for p in self._stored_parameters(residual) for name in p.dependencies}
         for unknown in solve.unknowns.values():
@@ -293,17 +304,12 @@ class Builder:
     def _forward_segment(self, c: Captured, stem: str, sensitivities: Any) -> ForwardSegment:
         written = list(zip(c.writes, c.values, strict=True))
         stores = [(v.offset + i, node) for v, values in written for i, node in enumerate(values)]
-        nodes = [node for _, node in stores]
-        reads = [*c.reads, *self._stored_parameters(nodes)]
-        used = [v for v in reads if not self.graph.inputs_of(nodes).isdisjoint(range(*_span(v)))]
-        dependencies = [
-            [k for k, v in enumerate(used) if not self.graph.inputs_of(values).isdisjoint(range(*_span(v)))]
-            for values in c.values
-        ]
+        used = sorted(frozenset().union(*c.axes))
+        dependencies = [[k for k, owner in enumerate(used) if owner in axes] for axes in c.axes]
         copies = self._copies(stores)
         segment = ForwardSegment(
             c.name,
-            [v.range for v in used],
+            used,
             [v.range for v in c.writes],
             None if copies else Artifact(f"{stem}.pt2", Kernel(stem, self.graph, stores, self.state_size)),
             copies,

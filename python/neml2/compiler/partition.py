@@ -29,6 +29,7 @@ class Variable:
     offset: int | None = None  # in the state, for a variable that outlives its segment
     nodes: Nodes | None = None  # what it is in the segment being captured
     dependencies: frozenset[str] = frozenset()  # inputs and stored parameters its value depends on
+    axes: frozenset[tuple[int, int]] = frozenset()  # ranges of the state, before its segment, whose batch axes it has
 
     @property
     def size(self) -> int:
