@@ -23,7 +23,8 @@ class Jacobian(NumericalFunction):
 
     def _extend(self, base: Program) -> Program:
         if any(isinstance(step, Linear) for step in base.forward.steps):
-            raise NotImplementedError(f"{self.name}: second derivatives of implicit functions are not available")
+            text = "second derivatives of implicit functions are not available; take differences of the first ones"
+            raise NotImplementedError(f"{self.name}: {text}")
         out = next(k for k, a in enumerate(base.outputs) if a.name == self.of)
         given = next(k for k, a in enumerate(base.inputs) if a.name == self.wrt)
         steps, names = base.forward.steps, (base.name, base.graph, base.inputs, base.parameters, base.outputs)
