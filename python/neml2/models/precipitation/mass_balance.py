@@ -8,7 +8,7 @@ from operator import mul
 
 from ...types import Scalar, sum
 from ..base import Model
-from ..cells import on_cells
+from ..common.sites import on_cells
 from ..declarations import Input, Inputs, Output, Parameter, Parameters
 from ..lists import require_equal_lengths, total
 from ..registry import register
