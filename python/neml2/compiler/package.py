@@ -4,7 +4,6 @@ that a compile that is killed leaves the old package or none."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import subprocess
@@ -50,12 +49,7 @@ def write(plan: Plan, folder: Path, target: Target, extra: dict[str, Any], jobs:
 
 def files(folder: Path) -> dict[str, dict[str, Any]]:
     """Hash and size of every file of `folder`, by name."""
-    return {p.name: {"sha256": sha256(p), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return {p.name: {"sha256": kernel_cache.digest(p), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
 
 
 def versions() -> dict[str, str]:
