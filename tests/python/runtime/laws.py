@@ -87,9 +87,7 @@ LAWS = {
     "gurson": Law((Path(__file__).parent / "gurson.i").read_text(), rest={"void_fraction": 0.01}),
     "embedded": Law((ROOT / "examples" / "embedding" / "viscoplasticity.i").read_text()),
     "plate": Law((ROOT / "examples" / "fe" / "plate.i").read_text()),
-    "crystal": Law(
-        _crystal("dense"), "update", TURNED, {"deformation_rate": [0.01, -0.006, -0.004, 0.001, 0.002, -0.003]}
-    ),
+    "crystal": Law(_crystal("dense"), "update", TURNED, {"deformation_rate": [1e-3, -6e-4, -4e-4, 1e-4, 2e-4, -3e-4]}),
     "voce": Law(_crystal("dense"), "hardening_update"),
     "reaction": Law(REACTION, "update", {"a": 0.1}),
     "infiltration": Law(INFILTRATION, "update", {"phi_S": 0.3, "phi_P": 0.1}, {"R_L": 0.5}),
