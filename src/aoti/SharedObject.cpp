@@ -117,8 +117,9 @@ void * SharedObject::address(const char * name) const
 namespace
 {
 
-/// The code of this process by the hash of the file it came from. Code with unique symbols, as Inductor's,
-/// cannot be unloaded; it waits here for the next who wants the same.
+/// The code of this process by the hash of the file it came from. Inductor's cannot be unloaded: it has
+/// unique symbols, and leaves each thread that calls it a destructor to run at its end. It waits here for the
+/// next who wants the same.
 struct Loaded
 {
   std::mutex guard;

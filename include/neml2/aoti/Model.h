@@ -50,8 +50,10 @@ struct HistoryPair
 /// inputs, tangents and parameters.
 ///
 /// Values that are not finite: an implicit update fails at a point where anything that it is given, or its
-/// residual, is NaN or infinite (FailureReason::not_finite), whether the result would show it or not.
-/// Explicit models hand them on as arithmetic does. An empty batch never fails.
+/// residual, is NaN or infinite (FailureReason::not_finite), whether the result would show it or not. What
+/// only its first guess is made of counts where it makes the guess so: it has no effect on a result, and the
+/// start of a history may leave it open. Explicit models hand such values on as arithmetic does. An empty
+/// batch never fails.
 ///
 /// Trust: a package is code. Load only what you would run.
 class NEML2_EXPORT Model

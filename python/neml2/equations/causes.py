@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .finite import lost_points
 from .residual import Residual
 
 
@@ -24,9 +25,7 @@ def spoilt_points(
         return None
     spoilt = ~guess.isfinite().all(-1)
     for slot, value in zip(residual.slots, values, strict=True):
-        own = slot.batch(value)
-        bad = ~value.isfinite().reshape(*own, -1).all(-1)
-        spoilt = spoilt | bad.expand(batch).reshape(-1)
+        spoilt[lost_points(value, slot.point_ndim, batch)] = True
     return spoilt
 
 
@@ -42,17 +41,15 @@ class Causes:
     def of(self, point: int, iterations: int) -> str:
         """What is not finite among the values at a point, or which value equals that of a step earlier where the
         residual is finite as soon as it does not; else the empty string."""
-        index = torch.tensor([point], device=self.guess.device)
-        batch = self.batch or torch.Size((1,))
-        guess, rows = self.guess[index], self.residual.rows(self.values, batch, index)
-        names = [slot.name for slot in self.residual.slots]
-        bad = [name for name, value in zip(names, rows, strict=True) if not bool(value.isfinite().all())]
-        bad += [] if bool(guess.isfinite().all()) else ["the initial guess"]
+        bad = self._not_finite(point)
         if bad:
             words = " and ".join(name if " " in name else f"'{name}'" for name in bad)
             return f"{words} {'is' if len(bad) == 1 else 'are'} not finite"
+        index = torch.tensor([point], device=self.guess.device)
+        guess, rows = self.guess[index], self.residual.rows(self.values, self.batch or torch.Size((1,)), index)
         if iterations or self._is_finite(guess, rows):
             return ""
+        names = [slot.name for slot in self.residual.slots]
         for k, name in enumerate(names):
             earlier = _one_step_earlier(name)
             if earlier not in names or bool(
@@ -64,6 +61,18 @@ class Causes:
             if self._is_finite(guess, moved):
                 return f"'{name}' and '{earlier}' are equal"
         return ""
+
+    def _not_finite(self, point: int) -> list[str]:
+        """Names of the values that are not, with those that the guess was made of where it is not finite."""
+        given = [(s.name, v, s.point_ndim) for s, v in zip(self.residual.slots, self.values, strict=True)]
+        bad = [name for name, value, ndim in given if point in lost_points(value, ndim, self.batch)]
+        if bool(self.guess[point].isfinite().all()):
+            return bad
+        made_of = [
+            (n, v.data, v.data.ndim - v.batch_ndim + v.sub_batch_ndim) for n, v in self.residual.predicted.items()
+        ]
+        wrong = [name for name, value, ndim in made_of if point in lost_points(value.detach(), ndim, self.batch)]
+        return list(dict.fromkeys([*bad, *wrong])) or ["the initial guess"]
 
     def _is_finite(self, guess: torch.Tensor, rows: list[torch.Tensor]) -> bool:
         return math.isfinite(float(self.residual(guess, rows).sum()))

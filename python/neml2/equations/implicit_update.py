@@ -140,6 +140,7 @@ class ImplicitUpdate(Model):
             swap=any(slot.batch(value) for slot, value in zip(parameters, parameter_values, strict=True)),
             part=self._partition(layout),
             linear_solver=self.solver.linear_solver,
+            predicted={name: state[name] for name in self.predictor.input_spec} if self.predictor is not None else {},
         )
         values = [state[name].data for name in givens] + parameter_values
         dtype = common_dtype([*values, *(guess.data for guess in guesses)])

@@ -19,7 +19,7 @@ TYPES = (SR2, Scalar, MRP, R2)
 class Extrapolation(Model):
     """What predictors share: the unknowns, and which variables replace their history in a cold start.
 
-    A point is warm when its last step had a length, |t~1 - t~2| > eps.
+    A point is warm when its last step had a length, |t~1 - t~2| > eps. Times that are NaN make no cold start.
     """
 
     unknowns = OptionFamily("unknowns_{}", list[str], [T.__name__ for T in TYPES], default=())
@@ -73,7 +73,7 @@ class Extrapolation(Model):
     def _warm(self, state: Mapping[str, TensorWrapper]) -> tuple[Any, Any]:
         """Which points are warm, and the length of the last step."""
         dt = state[f"{self.time}~1"] - state[f"{self.time}~2"]
-        return absolute(dt).data > torch.finfo(dt.dtype).eps, dt
+        return ~(absolute(dt).data <= torch.finfo(dt.dtype).eps), dt
 
 
 @register("ConstantExtrapolationPredictor")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,7 @@ class Residual:
     """r(u; givens, parameters) of one call. Values of givens and parameters are passed in as raw tensors, in the
     order of `slots`; parameters keep those of the model where `swap` is off. It must be on where a parameter has batch
     axes, of which some points take some values. `part`: which unknowns belong to sites that are eliminated one by one,
-    if any do. `linear_solver`: finds the steps of Newton's method."""
+    if any do. `linear_solver`: finds the steps of Newton's method. `predicted`: what the first guess was made of."""
 
     model: Model
     layout: Layout
@@ -77,6 +77,7 @@ class Residual:
     swap: bool = False
     part: Partition | None = None
     linear_solver: LinearSolver = field(default_factory=DenseLU)
+    predicted: Mapping[str, TensorWrapper] = field(default_factory=dict)
 
     @property
     def slots(self) -> list[Slot]:

@@ -61,7 +61,8 @@ class _Solve(torch.autograd.Function):
         outer = replace(problem)
         result = _Solve.apply(outer, *moved)
         if outer.parts:
-            raise NotImplementedError(f"{problem.label}: vmap over a step that had to be cut into parts")
+            text = "torch.func.vmap (jacrev and jacfwd use it) cannot go over a step that had to be cut into parts"
+            raise NotImplementedError(f"{problem.label}: {text}; take smaller steps, or loop over what it maps over")
         problem.parts = []
         return result, (0,) * len(result)
 

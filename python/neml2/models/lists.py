@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Options that are parallel lists."""
+"""Options that are parallel lists, and sums over them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
+
+from ..types import Scalar
 
 if TYPE_CHECKING:
     from .base import Model
+
+
+def total(terms: Iterable[Scalar]) -> Scalar:
+    """Their sum; there is at least one."""
+    return reduce(add, terms)
 
 
 def require_equal_lengths(model: Model, first: str, *others: str) -> None:

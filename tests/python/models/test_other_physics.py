@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from input_texts import implicit_update
 from neml2.hit import load_string
 from neml2.models.registry import find
+from reaction_inputs import FRACTURE, INFILTRATION, REACTION
 
 F64 = torch.float64
 EPS = torch.finfo(F64).eps
@@ -62,30 +62,6 @@ def test_radii_of_a_channel_at_its_limits():
     assert radii["inner_radius"] == pytest.approx(math.sqrt(EPS)) and set(J["inner_radius"].values()) == {0.0}
 
 
-REACTION = (
-    implicit_update("residual", scalars="a", solver_options="max_its = 2")
-    + """
-[Models]
-  [rate]
-    type = ContractingGeometry
-    coef = 0.7
-    order = 1
-    conversion_degree = 'a'
-    reaction_rate = 'a_rate'
-  []
-  [step]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'a'
-  []
-  [residual]
-    type = ComposedModel
-    models = 'rate step'
-  []
-[]
-"""
-)
-
-
 def test_a_first_order_reaction_takes_one_iteration_a_step_from_its_very_start():
     """Backward Euler in closed form, 1 - a = (1 - a_n)/(1 + k dt); max_its = 2 allows one update."""
     model = load_string(REACTION).get_model("update")
@@ -94,60 +70,6 @@ def test_a_first_order_reaction_takes_one_iteration_a_step_from_its_very_start()
     for step in range(1, 6):
         a = model(**{"a~1": a, "t": step * dt, "t~1": (step - 1) * dt}).data.detach()
         np.testing.assert_allclose(1 - a, (1 + 0.7 * dt) ** -step, rtol=1e-9)
-
-
-INFILTRATION = (
-    implicit_update("residual", scalars="phi_S phi_P")
-    + """
-[Models]
-  [channel]
-    type = CylindricalChannelGeometry
-    solid_fraction = 'phi_S'
-    product_fraction = 'phi_P'
-  []
-  [solid]
-    type = HermiteSmoothStep
-    argument = 'phi_S'
-    value = 'R_S'
-    lower_bound = 0
-    upper_bound = 0.1
-  []
-  [reaction]
-    type = DiffusionLimitedReaction
-    product_inner_radius = 'inner_radius'
-    solid_inner_radius = 'outer_radius'
-    liquid_reactivity = 'R_L'
-    solid_reactivity = 'R_S'
-    diffusion_coefficient = 2e-3
-    molar_volume = 2
-  []
-  [consumption]
-    type = ScalarLinearCombination
-    from = 'reaction_rate'
-    to = 'phi_S_rate'
-    weights = '-0.5'
-  []
-  [production]
-    type = ScalarLinearCombination
-    from = 'reaction_rate'
-    to = 'phi_P_rate'
-    weights = '1.2'
-  []
-  [solid_step]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'phi_S'
-  []
-  [product_step]
-    type = ScalarBackwardEulerTimeIntegration
-    variable = 'phi_P'
-  []
-  [residual]
-    type = ComposedModel
-    models = 'channel solid reaction consumption production solid_step product_step'
-  []
-[]
-"""
-)
 
 
 def test_product_grows_from_nothing_in_proportion_to_what_is_consumed_and_ever_more_slowly():
@@ -234,68 +156,6 @@ def test_the_split_changes_no_sum_and_spares_compression():
     assert torch.equal(none.data, torch.zeros(2, dtype=F64))
     torch.testing.assert_close((active + inactive).data, whole.data, rtol=1e-14, atol=0)
     assert inactive.data[0] == 0 and inactive.data[1] == pytest.approx(3 / 2 * 0.05**2)
-
-
-FRACTURE = (
-    implicit_update("driving_force", scalars="d")
-    + """
-[Models]
-  [degradation]
-    type = PowerDegradationFunction
-    phase = 'd'
-    degradation = 'g'
-    power = 2
-  []
-  [elastic]
-    type = LinearIsotropicStrainEnergyDensity
-    strain = 'E'
-    active_strain_energy_density = 'active'
-    inactive_strain_energy_density = 'inactive'
-    coefficients = '3 2'
-    coefficient_types = 'BULK_MODULUS SHEAR_MODULUS'
-    decomposition = 'VOLDEV'
-  []
-  [degraded]
-    type = ScalarMultiplication
-    from = 'g active'
-    to = 'degraded'
-  []
-  [crack]
-    type = CrackGeometricFunctionAT2
-    phase = 'd'
-  []
-  [sum]
-    type = ScalarLinearCombination
-    from = 'crack degraded inactive'
-    to = 'psi'
-    weights = '0.4 1 1'
-  []
-  [energy]
-    type = ComposedModel
-    models = 'degradation elastic degraded crack sum'
-  []
-  [driving_force]
-    type = Normality
-    model = 'energy'
-    function = 'psi'
-    from = 'd'
-    to = 'd_residual'
-  []
-  [stress]
-    type = Normality
-    model = 'energy'
-    function = 'psi'
-    from = 'E'
-    to = 'S'
-  []
-  [model]
-    type = ComposedModel
-    models = 'update stress'
-    additional_outputs = 'd'
-  []
-[]
-"""
-)
 
 
 def test_a_homogeneous_phase_minimises_the_energy():

@@ -9,13 +9,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from transport_inputs import CELLS, PRECIPITATION, TRANSPORT
 
 import neml2
 from neml2.hit import load_string
 from neml2.models.registry import find
 from neml2.types import Scalar
 from support import Compile, metadata
+from transport_inputs import CELLS, PRECIPITATION, TRANSPORT
 
 F64 = torch.float64
 

@@ -12,7 +12,8 @@ def derivative(base: Program, name: str, of: str, wrt: str, value: bool = False)
     output `of` before it. The graph of `base` grows. Raises NotImplementedError where `base` is a derivative of an
     implicit function."""
     if any(isinstance(step, Linear) for step in base.forward.steps):
-        raise NotImplementedError(f"{name}: second derivatives of implicit functions are not available")
+        text = "second derivatives of implicit functions are not available; take differences of the first ones"
+        raise NotImplementedError(f"{name}: {text}")
     out = next(k for k, a in enumerate(base.outputs) if a.name == of)
     given = next(k for k, a in enumerate(base.inputs) if a.name == wrt)
     steps, same = base.forward.steps, (base.name, base.graph, base.inputs, base.parameters, base.outputs)

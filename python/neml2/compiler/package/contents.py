@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from neml2.compiler.package.kernel_cache import digest
 from neml2.installation import version
 
 Progress = Callable[[str, int, int, float], None]
@@ -18,12 +18,7 @@ Progress = Callable[[str, int, int, float], None]
 
 def files(folder: Path) -> dict[str, dict[str, Any]]:
     """Hash and size of every file of `folder`, by name."""
-    return {p.name: {"sha256": sha256(p), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return {p.name: {"sha256": digest(p), "bytes": p.stat().st_size} for p in sorted(folder.iterdir())}
 
 
 def versions() -> dict[str, str]:

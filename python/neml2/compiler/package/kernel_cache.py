@@ -153,7 +153,7 @@ def _make(kept: Path, build: Build, what: str, alone: bool) -> None:
         scratch.mkdir()
         made = scratch / kept.name
         build(made, scratch)
-        note = {"sha256": _digest(made), "bytes": made.stat().st_size, "what": what}
+        note = {"sha256": digest(made), "bytes": made.stat().st_size, "what": what}
         written = scratch / f"{kept.name}{_NOTE}"
         written.write_text(json.dumps(note))
         written.rename(_note(kept))
@@ -185,13 +185,14 @@ def _read_note(kept: Path) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _intact(kept: Path) -> bool:
     try:
-        return _read_note(kept).get("sha256") == _digest(kept)
+        return _read_note(kept).get("sha256") == digest(kept)
     except OSError:
         return False
 

@@ -22,9 +22,10 @@ from neml2.compiler.plan.plan import (
     Outputs,
     ParameterSlot,
     Plan,
+    Range,
     Slot,
 )
-from neml2.compiler.plan.segments import Captured, Segment, among
+from neml2.compiler.plan.segments import Captured, Segment
 from neml2.compiler.plan.sensitivities import Sensitivities
 from neml2.compiler.plan.solver_options import options_of
 
@@ -64,7 +65,7 @@ class _Planning:
         if s.update is None:
             used, dependencies = self._read(s)
             return InnerSegment({
-                "kind": "forward", "name": s.name, "inputs": [list(v.range) for v in used],
+                "kind": "forward", "name": s.name, "inputs": [list(r) for r in used],
                 "outputs": [list(v.range) for v in s.writes], "dependencies": dependencies, "value": None,
                 "copies": [], "derivative": None,
             })  # fmt: skip
@@ -75,12 +76,10 @@ class _Planning:
             "max_substepping_level": getattr(s.update, "max_substepping_level", 0),
         })  # fmt: skip
 
-    def _read(self, s: Segment) -> tuple[list[Value], list[list[int]]]:
-        """What a forward segment reads, and which of it each of its outputs depends on."""
-        nodes = _flat(s.nodes)
-        used = among([*s.reads, *self.captured.stored_parameters(nodes)], self.graph.inputs_of(nodes))
-        behind = [self.graph.inputs_of(nodes) for nodes in s.nodes]
-        return used, [[k for k, v in enumerate(used) if among([v], components)] for components in behind]
+    def _read(self, s: Segment) -> tuple[list[Range], list[list[int]]]:
+        """What a forward segment reads, and whose batch axes each of its outputs has."""
+        used = sorted(frozenset().union(*s.axes))
+        return used, [[k for k, owner in enumerate(used) if owner in axes] for axes in s.axes]
 
     def _forward(self, s: Segment, stem: str) -> ForwardSegment:
         written = zip(s.writes, s.nodes, strict=True)
@@ -89,7 +88,7 @@ class _Planning:
         copies = _copies(self.graph, stores)
         segment = ForwardSegment(
             s.name,
-            [v.range for v in used],
+            used,
             [v.range for v in s.writes],
             None if copies else Artifact(f"{stem}.pt2", Kernel(stem, self.graph, stores, self.state_size)),
             copies,

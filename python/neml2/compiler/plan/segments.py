@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from neml2.compiler.frontend import partition
+from neml2.compiler.frontend import batch_axes, partition
 from neml2.compiler.frontend.aten import Scalars
 from neml2.compiler.frontend.capture import capture, inputs
 from neml2.compiler.frontend.partition import Copy, Evaluation, Piece, Sequence, Solve, Variable
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["CaptureError", "Captured", "Increment", "Segment", "among", "capture_model", "capture_segments"]
 
 V = TypeVar("V", bound=Value)
+Owners = frozenset[tuple[int, int]]
+"""Ranges of the state, as it is before a segment."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Segment:
     reads: tuple[Value, ...]
     writes: tuple[Value, ...]
     nodes: list[list[int]]  # of each of `writes`, unless an update solves for them
+    axes: list[Owners]  # whose batch axes each of these has
     residual: list[int]
     update: Any = None  # the implicit update; None of a forward segment
     increments: tuple[Increment, ...] = ()  # of an update that may cut its steps
@@ -109,10 +112,21 @@ def dependencies(
     segments: Iterable[Segment],
 ) -> frozenset[str]:
     """Names of inputs and stored parameters behind `nodes`, by way of what `segments` wrote."""
+    return frozenset().union(*(v.dependencies for v in behind(graph, nodes, given, parameters, segments)))
+
+
+def behind(
+    graph: PointGraph,
+    nodes: Iterable[int],
+    given: Iterable[Value],
+    parameters: Iterable[Parameter],
+    segments: Iterable[Segment],
+) -> list[Value]:
+    """The values of the state that `nodes` read."""
     components = graph.inputs_of(nodes)
     holders = [*given, *stored(parameters), *(v for s in segments for v in s.writes)]
     latest = {v.offset: v for v in holders}.values()  # an unknown takes the place of its guess
-    return frozenset().union(*(v.dependencies for v in among(latest, components)))
+    return among(latest, components)
 
 
 def among(values: Iterable[V], components: set[int]) -> list[V]:
@@ -129,6 +143,7 @@ class _Capture:
         self.segments: list[Segment] = []
         self.values: dict[Variable, Value] = {v: layout.inputs[name] for name, v in sequence.inputs.items()}
         self.nodes: dict[Value, Nodes] = {}  # what each is in the segment being captured
+        self.axes: dict[Value, Owners] = {}  # whose batch axes each has there
         self.parameters = {id(value): layout.parameters[name] for name, value in model.named_parameters()}
         for value in layout.inputs.values():
             self._as_input(value)
@@ -139,11 +154,13 @@ class _Capture:
                 scalars = Scalars(self.graph)
                 nodes = scalars.nodes(parameter.value.cpu().to(torch.float64).numpy())
                 self.nodes[parameter] = along(scalars, nodes, 0) if parameter.along else nodes
+                self.axes[parameter] = frozenset()
 
     def _as_input(self, value: Value) -> None:
         self.nodes[value] = inputs(self.graph, value.components.start, value.shape, value.along)
+        self.axes[value] = frozenset((value.range,))
 
-    def _define(self, variable: Variable, type_: Any, sub_batch_ndim: int, nodes: Nodes) -> None:
+    def _define(self, variable: Variable, type_: Any, sub_batch_ndim: int, nodes: Nodes, axes: Owners) -> None:
         """The value of a variable, at the end of the state if it outlives its segment."""
         shape = tuple(nodes.shape)
         if variable not in self.layout.stored:
@@ -152,7 +169,7 @@ class _Capture:
             behind = self.dependencies(_flat(nodes))
             value = Value(variable.name, type_, shape, sub_batch_ndim, self.size, behind, isinstance(nodes, Along))
             self.size += value.size
-        self.values[variable], self.nodes[value] = value, nodes
+        self.values[variable], self.nodes[value], self.axes[value] = value, nodes, axes
 
     def dependencies(self, nodes: Iterable[int]) -> frozenset[str]:
         layout = self.layout
@@ -168,16 +185,18 @@ class _Capture:
         for piece in group:
             if isinstance(piece, Copy):
                 source = self.values[piece.source]
-                self._define(piece.target, piece.target.type, source.sub_batch_ndim, self.nodes[source])
+                self._define(
+                    piece.target, piece.target.type, source.sub_batch_ndim, self.nodes[source], self.axes[source]
+                )
             elif isinstance(piece, Evaluation):
                 results = self._evaluate(piece.model, {name: self.values[v] for name, v in piece.inputs.items()})
                 for name, variable in piece.outputs.items():
                     self._define(variable, *results[name])
         writes = [self.values[v] for v in defined if v in self.layout.stored]
         names = [p.model.name for p in group if isinstance(p, Evaluation)]
-        nodes = [_flat(self.nodes[v]) for v in writes]
+        nodes, axes = [_flat(self.nodes[v]) for v in writes], [self.axes[v] for v in writes]
         name = names[-1] if names else f"segment_{k}"
-        self.segments.append(Segment(name, tuple(given), tuple(writes), nodes, []))
+        self.segments.append(Segment(name, tuple(given), tuple(writes), nodes, axes, []))
 
     def solve(self, solve: Solve, k: int) -> None:
         """Captures the residual of an implicit update, whose unknowns take the places of their guesses."""
@@ -187,7 +206,7 @@ class _Capture:
         for value in givens.values():
             self._as_input(value)
         for guess in guesses.values():  # what they depend on is known behind the residual
-            self.nodes[guess] = inputs(self.graph, guess.components.start, guess.shape, guess.along)
+            self._as_input(guess)
         scope = {name: guesses.get(name) or givens[name] for name in system.model.input_spec}
         outputs = self._evaluate(system.model, scope)
         residual = [node for name in system.residuals for node in _flat(outputs[name][2])]
@@ -198,14 +217,16 @@ class _Capture:
             guess = guesses[name]
             unknowns[name] = replace(guess, name=name, type=variable.type, dependencies=behind)
             self.values[variable], self.nodes[unknowns[name]] = unknowns[name], self.nodes[guess]
+            self.axes[unknowns[name]] = self.axes[guess]
         label = solve.update.name or f"segment_{k}"
         changes = _increments(solve.update, givens, unknowns)
         self.segments.append(
-            Segment(label, tuple(givens.values()), tuple(unknowns.values()), [], residual, solve.update, changes)
+            Segment(label, tuple(givens.values()), tuple(unknowns.values()), [], [], residual, solve.update, changes)
         )
 
-    def _evaluate(self, model: Any, given: Mapping[str, Value]) -> dict[str, tuple[Any, int, Nodes]]:
-        """Capture `model` at the nodes of `given`: output name -> (type, number of sub-batch axes, nodes)."""
+    def _evaluate(self, model: Any, given: Mapping[str, Value]) -> dict[str, tuple[Any, int, Nodes, Owners]]:
+        """Capture `model` at the nodes of `given`: output name -> (type, number of sub-batch axes, nodes, whose batch
+        axes it has)."""
         own = {name: self.parameters[id(p)] for name, p in model.named_parameters()}
         placed = {name: p for name, p in own.items() if p.offset is not None or p.along}
         results: dict[str, Any] = {}
@@ -226,10 +247,16 @@ class _Capture:
         examples = [self._example(v) for v in values]
         label = f"{type(model).__name__} '{model.name}'"
         nodes = capture(self.graph, point, examples, [self.nodes[v] for v in values], label)
+        described = [(name, type(value), value.sub_batch_ndim) for name, value in results.items()]
+        shown = [frozenset(v.range for v in self._behind(_flat(made))) for made in nodes]
+        axes = batch_axes.completed(point, examples, [self.axes[v] for v in values], shown, [n.ndim for n in nodes])
         return {
-            name: (type(value), value.sub_batch_ndim, made)
-            for (name, value), made in zip(results.items(), nodes, strict=True)
+            name: (type_, sub, made, own) for (name, type_, sub), made, own in zip(described, nodes, axes, strict=True)
         }
+
+    def _behind(self, nodes: Iterable[int]) -> list[Value]:
+        layout = self.layout
+        return behind(self.graph, nodes, layout.inputs.values(), layout.parameters.values(), self.segments)
 
     def _example(self, value: Value) -> torch.Tensor:
         if isinstance(value, Parameter):

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add
-
 from ...types import Scalar
 from ..base import Model
 from ..declarations import Input, Inputs, Output, Parameter, Parameters
-from ..lists import require_equal_lengths
+from ..lists import require_equal_lengths, total
 from ..registry import register
 
 
@@ -28,5 +25,5 @@ class EffectiveVolume(Model):
         require_equal_lengths(self, "mass_fractions", "densities")
 
     def forward(self, phi_o: Scalar | None, w: tuple[Scalar, ...], M: Scalar, rho: tuple[Scalar, ...]) -> Scalar:
-        V = M * reduce(add, (w_i / rho_i for w_i, rho_i in zip(w, rho, strict=True)))
+        V = M * total(w_i / rho_i for w_i, rho_i in zip(w, rho, strict=True))
         return V if phi_o is None else V / (1 - phi_o)

@@ -23,7 +23,8 @@ class SR2Invariant(Model):
 
     def setup(self) -> None:
         if self.invariant_type in ("I2", "INVALID"):
-            raise NotImplementedError(f"{self.where('invariant_type')}: {self.invariant_type} is not available")
+            text = f"the invariant {self.invariant_type} is not available; these are: VONMISES, EFFECTIVE_STRAIN, I1"
+            raise NotImplementedError(f"{self.where('invariant_type')}: {text}")
 
     def forward(self, tensor: SR2) -> Scalar:
         if self.invariant_type == "I1":

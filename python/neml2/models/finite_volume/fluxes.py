@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...types import Scalar, diff, heaviside
 from ..base import Model
-from ..cells import on_cells
+from ..common.sites import on_cells
 from ..declarations import Input, Output, Parameter
 from ..registry import register
 

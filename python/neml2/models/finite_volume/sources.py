@@ -10,7 +10,7 @@ import torch
 from ...errors import InvalidModel
 from ...types import Scalar, exp, where
 from ..base import Model
-from ..cells import on_cells
+from ..common.sites import on_cells
 from ..declarations import Input, Output, Parameter
 from ..registry import register
 

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import add
-
 from ...types import Scalar, log
 from ..base import Model
 from ..declarations import Input, Inputs, Output, Parameter, Parameters
-from ..lists import require_equal_lengths
+from ..lists import require_equal_lengths, total
 from ..registry import register
 
 
@@ -27,7 +24,7 @@ class ChemicalGibbsFreeEnergyDifference(Model):
         require_equal_lengths(self, "concentration_differences", "chemical_potentials", "equilibrium_potentials")
 
     def forward(self, dx: tuple[Scalar, ...], mu: tuple[Scalar, ...], mu_eq: tuple[Scalar, ...]) -> Scalar:
-        return reduce(add, (d * (m - eq) for d, m, eq in zip(dx, mu, mu_eq, strict=True)))
+        return total(d * (m - eq) for d, m, eq in zip(dx, mu, mu_eq, strict=True))
 
 
 @register("IdealSolutionVolumetricDrivingForce")
@@ -50,7 +47,7 @@ class IdealSolutionVolumetricDrivingForce(Model):
         self, T: Scalar, c: tuple[Scalar, ...], R: Scalar, c_eq: tuple[Scalar, ...], w: tuple[Scalar, ...]
     ) -> Scalar:
         w = w if len(w) == len(c) else w * len(c)
-        return R * T * reduce(add, (wi * log(ci / eq) for wi, ci, eq in zip(w, c, c_eq, strict=True)))
+        return R * T * total(wi * log(ci / eq) for wi, ci, eq in zip(w, c, c_eq, strict=True))
 
 
 @register("ProjectedDiffusivitySum")
@@ -67,4 +64,4 @@ class ProjectedDiffusivitySum(Model):
         require_equal_lengths(self, "far_field_concentrations", "concentration_differences", "diffusivities")
 
     def forward(self, x: tuple[Scalar, ...], dx: tuple[Scalar, ...], D: tuple[Scalar, ...]) -> Scalar:
-        return reduce(add, (di * di / (Di * xi) for xi, di, Di in zip(x, dx, D, strict=True)))
+        return total(di * di / (Di * xi) for xi, di, Di in zip(x, dx, D, strict=True))

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import math
-from functools import reduce
-from operator import add, mul
+from operator import mul
 
 from ...types import Scalar, sum
 from ..base import Model
-from ..cells import on_cells
+from ..common.sites import on_cells
 from ..declarations import Input, Inputs, Output, Parameter, Parameters
-from ..lists import require_equal_lengths
+from ..lists import require_equal_lengths, total
 from ..registry import register
 
 
@@ -43,4 +42,4 @@ class CurrentConcentration(Model):
         require_equal_lengths(self, "precipitate_volume_fractions", "precipitate_concentrations")
 
     def forward(self, f: tuple[Scalar, ...], x0: Scalar, xp: tuple[Scalar, ...]) -> Scalar:
-        return (x0 - reduce(add, map(mul, f, xp))) / (1 - reduce(add, f))
+        return (x0 - total(map(mul, f, xp))) / (1 - total(f))

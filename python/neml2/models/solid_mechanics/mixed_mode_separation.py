@@ -73,7 +73,7 @@ class FullSeparation(Model):
         return where(gt(normal, 0.0), 2 * toughness / (K * delta_c), 2 * GIIc / S)
 
     def _toughness(self, square: Scalar, GIc: Scalar, GIIc: Scalar, eta: Scalar) -> Scalar:
-        raise NotImplementedError
+        raise NotImplementedError(f"{self!r} has no `_toughness`; a class of full separations says what it is")
 
 
 @register("BenzeggaghKenaneFullSeparation")
