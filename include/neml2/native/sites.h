@@ -9,7 +9,7 @@
  * Systems of points that have sites, such as grains or cells. The unknowns at a site meet those at other sites
  * only through unknowns of the whole point, the border, or at the two sites beside it:
  *
- *     | A0 U0       B0 |        A, U, L: M x M, for each of S sites
+ *     | A0 U0       B0 |        A, U, L: M x M, for each of N sites
  *     | L1 A1 U1    B1 |        B: M x Q, C: Q x M
  *     |    L2 A2    B2 |        D: Q x Q
  *     | C0 C1 C2    D  |
@@ -35,80 +35,179 @@ private:
   std::unique_ptr<T[]> _data;
 };
 
-/// A site's neighbour, or the site itself where there is none.
-constexpr int neighbour(int site, int count) { return site < 0 ? 0 : site < count ? site : count - 1; }
+/// What sites are computed in. Where each lane of V is a point, every lane does the same sites; a single point has
+/// neighbouring sites side by side, unless what is done to them goes from one to the next.
+template <class V, bool in_turn = false>
+using SiteLanes = std::conditional_t<width<V> == 1 && !in_turn, Wide<V>, V>;
 
-/// R right-hand sides of a system with S sites.
-template <class V, int S, int M, int Q, int R>
+/// Sites that are computed at once.
+template <class S, class V>
+inline constexpr int sites_at_once = width<S> / width<V>;
+
+/// Site g, or the nearest one of `count`.
+constexpr int nearest(int g, int count) { return g < 0 ? 0 : g < count ? g : count - 1; }
+
+/// A value of the point at all sites.
+template <class S, class V>
+NEML2_NATIVE_INLINE S each(V x)
+{
+  if constexpr (std::is_same_v<S, V>)
+    return x;
+  else
+    return splat<S>(x);
+}
+
+/// A condition of the point at all sites.
+template <class S, class V>
+NEML2_NATIVE_INLINE MaskOf<S> each_mask(MaskOf<V> x)
+{
+  if constexpr (std::is_same_v<S, V>)
+    return x;
+  else
+    return mask<S>(x);
+}
+
+/// Sites g, g + 1, ... of `count`, whose values are `stride` apart.
+template <class S, class V>
+NEML2_NATIVE_INLINE S along(const V * x, int stride, int g, int count)
+{
+  if constexpr (std::is_same_v<S, V>)
+    return x[nearest(g, count) * stride];
+  else
+  {
+    S found{};
+    for (int l = 0; l < width<S>; ++l)
+      set_lane(found, l, x[nearest(g + l, count) * stride]);
+    return found;
+  }
+}
+
+/// The same of constants.
+template <class S, class V>
+NEML2_NATIVE_INLINE S table_along(const ScalarOf<V> * x, int g, int count)
+{
+  if constexpr (std::is_same_v<S, V>)
+    return splat<S>(x[nearest(g, count)]);
+  else
+    return along<S, V>(x, 1, g, count);
+}
+
+/// Stores what `along` reads; lanes behind the last site hold nothing.
+template <class S, class V>
+NEML2_NATIVE_INLINE void put(V * x, int stride, int g, int count, S value)
+{
+  if constexpr (std::is_same_v<S, V>)
+    x[g * stride] = value;
+  else
+    for (int l = 0; l < width<S> && g + l < count; ++l)
+      x[(g + l) * stride] = lane(value, l);
+}
+
+/// The sum over the sites in the lanes.
+template <class S, class V>
+NEML2_NATIVE_INLINE V total(S value, int g, int count)
+{
+  if constexpr (std::is_same_v<S, V>)
+    return value;
+  else
+  {
+    V sum = 0;
+    for (int l = 0; l < width<S> && g + l < count; ++l)
+      sum += lane(value, l);
+    return sum;
+  }
+}
+
+/// R right-hand sides of a system with N sites.
+template <class V, int N, int M, int Q, int R>
 class SiteColumns
 {
 public:
   V & operator()(int i, int j) { return _data[i * R + j]; }
-  V & border(int i, int j) { return _data[(S * M + i) * R + j]; }
+  V & border(int i, int j) { return _data[(N * M + i) * R + j]; }
 
 private:
-  Buffer<V, (S * M + Q) * R> _data;
+  Buffer<V, (N * M + Q) * R> _data;
+};
+
+/// Sizes of a system, and what its sites are computed in.
+template <class V, int N, int M, int Q, bool banded>
+struct SiteSizes
+{
+  using S = SiteLanes<V, banded>;
+  static constexpr int step = sites_at_once<S, V>, groups = (N + step - 1) / step;
 };
 
 /// How rows were exchanged, site by site and in the border.
-template <class V, int S, int M, int Q>
-struct SiteExchanges
+template <class V, int N, int M, int Q, bool banded>
+struct SiteExchanges : SiteSizes<V, N, M, Q, banded>
 {
+  using Sizes = SiteSizes<V, N, M, Q, banded>;
   bool any = false;
-  Buffer<Exchanges<V, M>, S> sites;
+  Buffer<Exchanges<typename Sizes::S, M>, Sizes::groups> sites;
   Exchanges<V, Q ? Q : 1> border;
 };
 
-/// The matrix; `banded` if sites meet their neighbours.
-template <class V, int S, int M, int Q, bool banded>
+/// The matrix; `banded` if sites meet their neighbours. Entries of the sites from g on, which are computed at once.
+template <class V, int N, int M, int Q, bool banded>
 class SiteMatrix
 {
 public:
-  V & inner(int g, int i, int j) { return a[g](i, j); }
-  V & lower(int g, int i, int j) { return _lower[g * M * M + i * M + j]; }
-  V & upper(int g, int i, int j) { return _upper[g * M * M + i * M + j]; }
-  V & outer(int g, int i, int j) { return _outer[(g * M + i) * Q + j]; }
-  V & row(int g, int i, int j) { return _row[(g * Q + i) * M + j]; }
+  using Sizes = SiteSizes<V, N, M, Q, banded>;
+  using S = typename Sizes::S;
+  static constexpr int step = Sizes::step, groups = Sizes::groups;
+
+  S & inner(int g, int i, int j) { return a[g / step](i, j); }
+  S & lower(int g, int i, int j) { return _lower[g * M * M + i * M + j]; }
+  S & upper(int g, int i, int j) { return _upper[g * M * M + i * M + j]; }
+  S & outer(int g, int i, int j) { return _outer[(g / step * M + i) * Q + j]; }
+  S & row(int g, int i, int j) { return _row[(g / step * Q + i) * M + j]; }
   V & corner(int i, int j) { return border(i, j); }
 
-  Buffer<Matrix<V, M>, S> a;
+  Buffer<Matrix<S, M>, groups> a;
   Matrix<V, Q ? Q : 1> border;
 
 private:
-  Buffer<V, banded ? S * M * M : 1> _lower, _upper;
-  Buffer<V, Q ? S * M * Q : 1> _outer, _row;
+  Buffer<S, banded ? N * M * M : 1> _lower, _upper;
+  Buffer<S, Q ? groups * M * Q : 1> _outer, _row;
 };
 
 /// How Newton's method sees such a system.
-template <class V, int S, int M, int Q, bool banded>
+template <class V, int N, int M, int Q, bool banded>
 struct SiteSystem
 {
-  using Matrix = SiteMatrix<V, S, M, Q, banded>;
-  using Column = SiteColumns<V, S, M, Q, 1>;
-  using Exchanges = SiteExchanges<V, S, M, Q>;
-  using Vector = Buffer<V, S * M + Q>;
+  using Matrix = SiteMatrix<V, N, M, Q, banded>;
+  using Column = SiteColumns<V, N, M, Q, 1>;
+  using Exchanges = SiteExchanges<V, N, M, Q, banded>;
+  using Vector = Buffer<V, N * M + Q>;
 };
 
 namespace detail
 {
-/// Right-hand sides at one site together with the columns that couple it to the next and to the border.
-template <class V, int S, int M, int Q, bool banded, int R>
+/// The parts of an elimination, in order; `couplings`: of the border's columns too.
+template <class V, int N, int M, int Q, bool banded, int R>
 struct SiteElimination
 {
+  using A = SiteMatrix<V, N, M, Q, banded>;
+  using S = typename A::S;
+  static constexpr int step = A::step;
   static constexpr int next = banded ? M : 0; // columns before those of the border
 
-  SiteMatrix<V, S, M, Q, banded> & a;
-  SiteColumns<V, S, M, Q, R> & x;
+  A & a;
+  SiteColumns<V, N, M, Q, R> & x;
 
-  std::uint32_t forward(SiteExchanges<V, S, M, Q> & done)
+  S at(int g, int i, int j) const { return along<S, V>(&x(i, j), M * R, g, N); }
+  void set(int g, int i, int j, S value) { put<S, V>(&x(i, j), M * R, g, N, value); }
+
+  std::uint32_t forward(SiteExchanges<V, N, M, Q, banded> & done)
   {
     std::uint32_t failed = 0;
-    for (int g = 0; g < S; ++g)
+    for (int g = 0; g < N; g += step)
     {
       if constexpr (banded)
         if (g > 0)
           subtract_lower(g);
-      Columns<V, M, next + Q + R> y;
+      Columns<S, M, next + Q + R> y;
       for (int i = 0; i < M; ++i)
       {
         for (int j = 0; j < next; ++j)
@@ -116,9 +215,10 @@ struct SiteElimination
         for (int j = 0; j < Q; ++j)
           y(i, next + j) = a.outer(g, i, j);
         for (int j = 0; j < R; ++j)
-          y(i, next + Q + j) = x(g * M + i, j);
+          y(i, next + Q + j) = at(g, i, j);
       }
-      failed |= native::solve(a.a[g], y, done.sites[g]);
+      const std::uint32_t singular = native::solve(a.a[g / step], y, done.sites[g / step]);
+      failed |= step == 1 ? singular : singular != 0;
       for (int i = 0; i < M; ++i)
       {
         for (int j = 0; j < next; ++j)
@@ -126,7 +226,7 @@ struct SiteElimination
         for (int j = 0; j < Q; ++j)
           a.outer(g, i, j) = y(i, next + j);
         for (int j = 0; j < R; ++j)
-          x(g * M + i, j) = y(i, next + Q + j);
+          set(g, i, j, y(i, next + Q + j));
       }
     }
     return failed;
@@ -147,11 +247,11 @@ struct SiteElimination
       }
   }
 
-  /// Solutions where the border is zero; `couplings`: of the border's columns too.
+  /// Solutions where the border is zero.
   void backward(bool couplings)
   {
     if constexpr (banded)
-      for (int g = S - 2; g >= 0; --g)
+      for (int g = N - 2; g >= 0; --g)
         for (int i = 0; i < M; ++i)
           for (int k = 0; k < M; ++k)
           {
@@ -163,40 +263,49 @@ struct SiteElimination
           }
   }
 
-  /// Takes what the sites contribute out of the border's rows; `couplings`: out of its matrix too.
+  /// Takes what the sites contribute out of the border's rows, and its matrix.
   void gather(bool couplings)
   {
-    for (int g = 0; g < S; ++g)
+    for (int g = 0; g < N; g += step)
       for (int i = 0; i < Q; ++i)
-        for (int k = 0; k < M; ++k)
-        {
-          const V c = a.row(g, i, k);
-          for (int j = 0; couplings && j < Q; ++j)
-            a.border(i, j) -= c * a.outer(g, k, j);
-          for (int j = 0; j < R; ++j)
-            x.border(i, j) -= c * x(g * M + k, j);
-        }
+      {
+        for (int j = 0; couplings && j < Q; ++j)
+          a.border(i, j) -= total<S, V>(product(g, i, [&](int k) { return a.outer(g, k, j); }), g, N);
+        for (int j = 0; j < R; ++j)
+          x.border(i, j) -= total<S, V>(product(g, i, [&](int k) { return at(g, k, j); }), g, N);
+      }
+  }
+
+  template <class Column>
+  S product(int g, int i, const Column & column)
+  {
+    S sum = a.row(g, i, 0) * column(0);
+    for (int k = 1; k < M; ++k)
+      sum += a.row(g, i, k) * column(k);
+    return sum;
   }
 
   void substitute()
   {
-    for (int i = 0; i < S * M; ++i)
-      for (int k = 0; k < Q; ++k)
-      {
-        const V b = a.outer(i / M, i % M, k);
+    for (int g = 0; g < N; g += step)
+      for (int i = 0; i < M; ++i)
         for (int j = 0; j < R; ++j)
-          x(i, j) -= b * x.border(k, j);
-      }
+        {
+          S sum = at(g, i, j);
+          for (int k = 0; k < Q; ++k)
+            sum -= a.outer(g, i, k) * each<S, V>(x.border(k, j));
+          set(g, i, j, sum);
+        }
   }
 };
 } // namespace detail
 
 /// Solves A X = B; B becomes X, and A what `solve_again` needs. Returns one bit for each singular lane.
-template <class V, int S, int M, int Q, bool banded, int R>
-__attribute__((noinline)) std::uint32_t solve(SiteMatrix<V, S, M, Q, banded> & a, SiteColumns<V, S, M, Q, R> & x,
-                                              SiteExchanges<V, S, M, Q> & done)
+template <class V, int N, int M, int Q, bool banded, int R>
+__attribute__((noinline)) std::uint32_t solve(SiteMatrix<V, N, M, Q, banded> & a, SiteColumns<V, N, M, Q, R> & x,
+                                              SiteExchanges<V, N, M, Q, banded> & done)
 {
-  detail::SiteElimination<V, S, M, Q, banded, R> work{a, x};
+  detail::SiteElimination<V, N, M, Q, banded, R> work{a, x};
   std::uint32_t failed = work.forward(done);
   work.backward(true);
   if constexpr (Q > 0)
@@ -215,32 +324,33 @@ __attribute__((noinline)) std::uint32_t solve(SiteMatrix<V, S, M, Q, banded> & a
   return failed;
 }
 
-template <class V, int S, int M, int Q, bool banded, int R>
-std::uint32_t solve(SiteMatrix<V, S, M, Q, banded> & a, SiteColumns<V, S, M, Q, R> & x)
+template <class V, int N, int M, int Q, bool banded, int R>
+std::uint32_t solve(SiteMatrix<V, N, M, Q, banded> & a, SiteColumns<V, N, M, Q, R> & x)
 {
-  SiteExchanges<V, S, M, Q> done;
+  SiteExchanges<V, N, M, Q, banded> done;
   return solve(a, x, done);
 }
 
 /// Solves A x = b with what `solve` left in A, and its exchanges.
-template <class V, int S, int M, int Q, bool banded>
-__attribute__((noinline)) void solve_again(SiteMatrix<V, S, M, Q, banded> & a, SiteColumns<V, S, M, Q, 1> & x,
-                                           const SiteExchanges<V, S, M, Q> & done)
+template <class V, int N, int M, int Q, bool banded>
+__attribute__((noinline)) void solve_again(SiteMatrix<V, N, M, Q, banded> & a, SiteColumns<V, N, M, Q, 1> & x,
+                                           const SiteExchanges<V, N, M, Q, banded> & done)
 {
-  detail::SiteElimination<V, S, M, Q, banded, 1> work{a, x};
-  for (int g = 0; g < S; ++g)
+  detail::SiteElimination<V, N, M, Q, banded, 1> work{a, x};
+  using Work = detail::SiteElimination<V, N, M, Q, banded, 1>;
+  for (int g = 0; g < N; g += Work::step)
   {
-    Columns<V, M, 1> y;
+    Columns<typename Work::S, M, 1> y;
     for (int i = 0; i < M; ++i)
     {
-      y(i, 0) = x(g * M + i, 0);
+      y(i, 0) = work.at(g, i, 0);
       if constexpr (banded)
         for (int k = 0; g > 0 && k < M; ++k)
           y(i, 0) -= a.lower(g, i, k) * x((g - 1) * M + k, 0);
     }
-    native::solve_again(a.a[g], y, done.sites[g]);
+    native::solve_again(a.a[g / Work::step], y, done.sites[g / Work::step]);
     for (int i = 0; i < M; ++i)
-      x(g * M + i, 0) = y(i, 0);
+      work.set(g, i, 0, y(i, 0));
   }
   work.backward(false);
   if constexpr (Q > 0)

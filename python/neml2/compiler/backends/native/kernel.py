@@ -19,7 +19,7 @@ from typing import Any
 
 from neml2.compiler.backends.native import loops, pieces
 from neml2.compiler.backends.native.printer import Printer
-from neml2.compiler.backends.native.sites import Place, SitePrinter, Slot, in_state
+from neml2.compiler.backends.native.sites import Entry, SitePrinter, Slot, Strip, Target, in_state
 from neml2.compiler.graph.analysis import dependent, hoistable, invertible, involved, unheard
 from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.compiler.graph.program import Argument, Assign, Function, Increment, Linear, Program, Solve
@@ -73,9 +73,9 @@ def _state(component: int) -> str:
     return f"s[{component}]"
 
 
-def _place(slot: int | Slot) -> str:
+def _place(slot: int | Slot) -> Target:
     """Where the value of a place of the state is assigned."""
-    return _state(slot) if isinstance(slot, int) else Place(in_state(slot, "g"), slot[2])
+    return _state(slot) if isinstance(slot, int) else in_state(slot)
 
 
 def _indent(lines: Iterable[str], by: int) -> str:
@@ -87,12 +87,13 @@ def _printer(
     outputs: Sequence[int],
     component: Callable[[int], str],
     prefix: str = "x",
-    at_site: Callable[[Slot, str], str] = in_state,
+    at_site: Callable[[Slot], Strip] = in_state,
+    in_turn: bool = False,
 ) -> Printer:
     """For a function that computes `outputs`: in loops where it is long, or has sites."""
     printer = Printer(graph, component, prefix=prefix, inverted=invertible(graph))
     if any(graph.size):
-        return SitePrinter(**vars(printer), at_site=at_site)
+        return SitePrinter(**vars(printer), at_site=at_site, in_turn=in_turn)
     if graph.count(outputs) < loops.LONG:
         return printer
     return loops.LoopPrinter(**vars(printer), uses=loops.uses(graph, outputs))
@@ -175,50 +176,42 @@ def _site_sizes(solve: Solve, banded: bool = True) -> str:
     return f"{sizes}, {str(system.banded).lower()}" if banded else sizes
 
 
-def _vector(solve: Solve, name: str, last: str = "") -> list[str]:
-    """The entries of a vector in the order of the unknowns; `last`: another index. Of unknowns with sites, a Place."""
-    opening, closing = ("(", f", {last})") if last else ("[", "]")
+def _vector(solve: Solve, name: str, column: int | None = None, columns: int = 1) -> list[Any]:
+    """The entries of a vector, or of a column of several, in the order of the unknowns: as targets."""
+    form = "{name}[{i}]" if column is None else "{name}({i}, {column})"
     system = solve.system
     if system is None:
-        return [f"{name}{opening}{i}{closing}" for i in range(len(solve.unknowns))]
+        return [form.format(name=name, i=i, column=column) for i in range(len(solve.unknowns))]
     m, n = len(system.local), system.sites
-    local = [Place(f"{name}{opening}g * {m} + {i}{closing}", n) for i in range(m)]
-    return [*local, *(f"{name}{opening}{n * m + j}{closing}" for j in range(len(system.border) + len(system.links)))]
+    first = [f"&{form.format(name=name, i=i, column=column)}" for i in range(m)]
+    border = range(n * m, n * m + len(system.border) + len(system.links))
+    return [*(Strip(f, m * columns, n) for f in first), *(form.format(name=name, i=i, column=column) for i in border)]
 
 
-def _matrix(solve: Solve) -> list[tuple[str, int]]:
+def _matrix(solve: Solve) -> list[tuple[Target, int]]:
     """(entry of a, node) of the Jacobian."""
     system = solve.system
     if system is None:
         return [(f"a({i}, {j})", n) for i, row in enumerate(solve.jacobian) for j, n in enumerate(row)]
-    found: list[tuple[str, int]] = []
+    found: list[tuple[Target, int]] = []
     for name in ("inner", "outer", "row", "lower", "upper"):
         block = getattr(system, "rows" if name == "row" else name)
         found += [
-            (Place(f"a.{name}(g, {i}, {j})", system.sites), n) for i, row in enumerate(block) for j, n in enumerate(row)
+            (Entry(f"a.{name}(g, {i}, {j})", system.sites), n) for i, row in enumerate(block) for j, n in enumerate(row)
         ]
     return found + [(f"a.corner({i}, {j})", n) for i, row in enumerate(system.corner) for j, n in enumerate(row)]
-
-
-def _slots(graph: PointGraph, solve: Solve, names: Sequence[str]) -> Callable[[Slot, str], str]:
-    """Expressions of slots, of which the unknowns of `solve` have `names`."""
-    places = {
-        graph.value[leaf]: name for leaf, name in zip(solve.leaves(graph), names, strict=True) if graph.size[leaf]
-    }
-
-    def at_site(slot: Slot, site: str) -> str:
-        return places[slot].replace("g *", f"{site} *") if slot in places else in_state(slot, site)
-
-    return at_site
 
 
 def _solve(program: Program, solve: Solve) -> str:
     graph = program.graph
     names = _vector(solve, "u")[: len(solve.leaves(graph))]
-    place = {graph.value[leaf]: name for leaf, name in zip(solve.leaves(graph), names, strict=True)}
+    place: dict[Any, Any] = {graph.value[leaf]: name for leaf, name in zip(solve.leaves(graph), names, strict=True)}
     entries = _matrix(solve)
     wanted = [*solve.residual, *(n for _, n in entries)]
-    outer = _printer(graph, wanted, lambda c: place.get(c) or _state(c), "h", _slots(graph, solve, names))
+    in_turn = solve.system is not None and solve.system.banded
+    outer = _printer(
+        graph, wanted, lambda c: place.get(c) or _state(c), "h", lambda slot: place.get(slot) or in_state(slot), in_turn
+    )
     hoisted = outer.statements(hoistable(graph, wanted, solve.unknowns))
     loop = outer.inner(prefix="x")
     residual = loop.assignments(zip(_vector(solve, "r"), solve.residual, strict=True))
@@ -342,9 +335,10 @@ def _walk(program: Program, function: str, linear: Linear) -> str:
     )
 
 
-def _right_side(name: str, graph: PointGraph, linear: Linear) -> list[tuple[str, int]]:
+def _right_side(name: str, graph: PointGraph, linear: Linear) -> list[tuple[Target, int]]:
     """(entry of `name`, node) of the right side of a linear solve."""
-    columns = [_vector(linear.solve, name, str(j)) for j in range(len(linear.right[0]))]
+    count = len(linear.right[0])
+    columns = [_vector(linear.solve, name, j, count) for j in range(count)]
     return [(columns[j][i], graph.neg(n)) for i, row in enumerate(linear.right) for j, n in enumerate(row)]
 
 
@@ -365,10 +359,10 @@ struct {title}
 def _body(program: Program, name: str, function: Function) -> str:
     walked = _walked(function)
     linear = [step for step in function.steps if isinstance(step, Linear) and not step.increments]
-    place: dict[Slot | int, str] = {}
+    place: dict[Slot | int, Any] = {}
     for step in linear:
         for j in range(len(step.right[0])):
-            names = _vector(step.solve, f"b{step.solve.number}", str(j))
+            names = _vector(step.solve, f"b{step.solve.number}", j, len(step.right[0]))
             place |= {row[j]: name for row, name in zip(step.targets, names, strict=True)}
     walks = {id(step.solve): f"solve_{step.solve.number}_{name}" for step in walked}
     writer = _BodyWriter(program, function, place, {id(step.solve) for step in linear}, walks)
@@ -413,13 +407,15 @@ class _BodyWriter:
     """The statements of one function: `lines`, and among them, by their places, sections of straight-line code."""
 
     def __init__(
-        self, program: Program, function: Function, place: dict[Any, str], linearized: set[int], walks: dict[int, str]
+        self, program: Program, function: Function, place: dict[Any, Any], linearized: set[int], walks: dict[int, str]
     ) -> None:
-        def at_site(slot: Slot, site: str) -> str:
-            return place[slot].replace("g *", f"{site} *") if slot in place else in_state(slot, site)
-
         self.program, self.graph, self.linearized, self.walks = program, program.graph, linearized, walks
-        self.printer = _printer(self.graph, _written(function), lambda c: place.get(c) or _state(c), at_site=at_site)
+        self.printer = _printer(
+            self.graph,
+            _written(function),
+            lambda c: place.get(c) or _state(c),
+            at_site=lambda slot: place.get(slot) or in_state(slot),
+        )
         self.lines: list[str] = []
         self.sections: dict[int, list[str]] = {}  # before which of the lines
 
@@ -488,7 +484,7 @@ class _BodyWriter:
         name = f"{array}{number}"
         self.lines += [f"if (group.call.{array}[{number}].data)", "{", f"  {_array(name, size)}"]
         inner = self.printer.inner()
-        at = [Place(f"{name}[g * {len(nodes)} + {i}]", sites) if sites else f"{name}[{i}]" for i in range(len(nodes))]
+        at = [Strip(f"{name} + {i}", len(nodes), sites) if sites else f"{name}[{i}]" for i in range(len(nodes))]
         self.straight(inner.assignments(zip(at, nodes, strict=True)))
         self.lines += [f"  {target}{name});", "}"]
 
