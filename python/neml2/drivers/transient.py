@@ -17,6 +17,7 @@ from ..hit import HitObject, Option, OptionFamily, Reference, TensorOption, base
 from ..solvers.convergence import ConvergenceError
 from ..types import Scalar, TensorWrapper
 from . import storing
+from .driven import warn_if_undriven
 from .progress import Progress
 from .values import TYPES, check_numbers, named_values, renamed, with_declared_sub_batch
 
@@ -28,7 +29,8 @@ class TransientDriver(HitObject):
     """Evaluates `model` at every step but the first, with prescribed variables, and its own outputs as history.
 
     The leading axis of `prescribed_time` and of each prescribed value counts the steps. At step s an input `x~k`
-    is `x` of step s - k: an output if the model provides x, else an input. Inputs nothing is known of are zero.
+    is `x` of step s - k: an output if the model provides x, else an input. Inputs nothing is known of are zero;
+    those that stay so are named in a warning.
     Initial conditions are values at step 0. Times are finite and do not decrease; NaN is refused everywhere. `save_as`
     is relative to the folder of the input file; only regular files are written over, and none that the input reads.
     """
@@ -53,6 +55,7 @@ class TransientDriver(HitObject):
         self.prescribed = self._prescribed()
         self.initial = self._initial()
         self._check_settings()
+        warn_if_undriven(self)
         self.inputs: list[State] = []
         self.outputs: list[State] = []
         self.note = ""
