@@ -14,7 +14,8 @@ from typing import Any
 from . import _common as common
 
 PROG = "neml2-run"
-DESCRIPTION = "Run a driver of an input file. Exit status: 0 it succeeded, 1 it did not, 2 bad usage."
+DESCRIPTION = """Run a driver of an input file. Implicit models are compiled for this CPU; the kernel is kept,
+and serves other values of the parameters too. Exit status: 0 it succeeded, 1 it did not, 2 bad usage."""
 EPILOG = """\
 examples:
   neml2-run input.i                                 the only driver of the file
@@ -31,6 +32,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     common.add_overrides(parser)
     common.add_numbers(parser)
+    parser.add_argument("--eager", action="store_true", help="evaluate implicit models in PyTorch, without compiling")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
     parser.add_argument("--plot", metavar="OUT.png", help="draw the history (needs matplotlib)")
     parser.add_argument(
@@ -76,8 +78,10 @@ def execute(driver: Any, transient: Any, options: argparse.Namespace) -> int:
     from ..drivers.progress import reporter
 
     start = time.perf_counter()
+    eager = {"eager": options.eager} if transient is not None else {}
     try:
-        driver.run(reporter(options.driver, options.quiet))
+        with common.told(PROG, options.quiet):
+            driver.run(reporter(options.driver, options.quiet), **eager)
     finally:
         if options.plot and transient is not None and transient.inputs:
             from ._plot import plot
@@ -92,6 +96,8 @@ def report(driver: Any, transient: Any, took: float, options: argparse.Namespace
     what = "done" if driver is transient else "passed"
     steps = f", {transient.steps - 1} steps" if transient is not None else ""
     print(f"{options.driver}: {what}{steps}, {took:.1f} s")
+    if transient is not None and transient.route:
+        print(f"  model: {transient.route}")
     if transient is not None and transient.save_as:
         print(f"  result: {transient.target()}")
     if options.plot:

@@ -17,6 +17,7 @@ from ..hit import HitObject, Option, OptionFamily, Reference, TensorOption, base
 from ..solvers.convergence import ConvergenceError
 from ..types import Scalar, TensorWrapper
 from . import storing
+from .compiled import Route, route
 from .driven import warn_if_undriven
 from .progress import Progress
 from .values import TYPES, check_numbers, named_values, renamed, with_declared_sub_batch
@@ -59,6 +60,12 @@ class TransientDriver(HitObject):
         self.inputs: list[State] = []
         self.outputs: list[State] = []
         self.note = ""
+        self._route = Route(self.model)
+
+    @property
+    def route(self) -> str:
+        """How the last run evaluated the model, in words; empty where there was no choice."""
+        return self._route.text
 
     @property
     def steps(self) -> int:
@@ -147,17 +154,23 @@ class TransientDriver(HitObject):
 
     # -- running ---------------------------------------------------------------------------------------------
 
-    def run(self, progress: Progress | None = None, differentiable: bool = False) -> dict[str, torch.Tensor]:
+    def run(
+        self, progress: Progress | None = None, differentiable: bool = False, eager: bool = False
+    ) -> dict[str, torch.Tensor]:
         """All steps; returns `result()`, and writes it to `save_as` if that is given.
 
         differentiable: record the operations, so that results can be differentiated with respect to parameters.
+        eager: evaluate implicit models in PyTorch. Else they are compiled, natively, for this and later runs, and
+        `route` says in words how the model was evaluated; what cannot be compiled is evaluated in PyTorch.
         When a step fails, what there is so far is saved all the same, and ConvergenceError names step, time and points.
         """
         target = self.target()
+        differentiable = differentiable and torch.is_grad_enabled()
+        self._route = route(self, eager, differentiable)
         self.inputs, self.outputs, self.note = [], [], ""
         if progress is not None:
             progress(0, self.steps - 1)
-        with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
+        with torch.set_grad_enabled(differentiable):
             for step in range(self.steps):
                 self.inputs.append(self._inputs_at(step))
                 self.outputs.append({})
@@ -206,15 +219,7 @@ class TransientDriver(HitObject):
             name: with_declared_sub_batch(self, name, known[name]) if name in known else self._zero(name, known)
             for name in self.model.input_spec
         }
-        if hasattr(self.model, "evaluate"):
-            values = self.model.evaluate(state)
-        else:
-            answer = self.model(*state.values())
-            values = dict(zip(self.model.output_spec, answer if isinstance(answer, tuple) else (answer,), strict=True))
-        return {
-            name: values[name] if isinstance(values[name], TensorWrapper) else type_(values[name])
-            for name, type_ in self.model.output_spec.items()
-        }
+        return self._route.evaluate(state)
 
     def _zero(self, name: str, known: State) -> TensorWrapper:
         """Zero of base shape, with the sub-batch shape that is declared or that another lag of the variable has."""
