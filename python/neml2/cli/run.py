@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _common as common
+from ._parameters import set_parameters
 
 PROG = "neml2-run"
 DESCRIPTION = """Run a driver of an input file. Implicit models are compiled for this CPU; the kernel is kept,
@@ -21,6 +22,7 @@ examples:
   neml2-run input.i                                 the only driver of the file
   neml2-run input.i check                           the driver 'check'
   neml2-run input.i check "Models/elasticity/coefficients:='100e3 0.3'"
+  neml2-run input.i -p E=100e3                      a parameter, also of a compiled model
 """
 
 
@@ -31,6 +33,15 @@ def arguments() -> argparse.ArgumentParser:
         "driver", metavar="DRIVER", nargs="?", help="name of a block in [Drivers] (default: the only one)"
     )
     common.add_overrides(parser)
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="value of a parameter of the driven model, of a compiled one if it is promoted; the end of its qualified "
+        "name behind a dot will do where only one ends so (repeatable)",
+    )
     common.add_numbers(parser)
     parser.add_argument("--eager", action="store_true", help="evaluate implicit models in PyTorch, without compiling")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
@@ -66,6 +77,7 @@ def command(options: argparse.Namespace) -> int:
         check_plot(Path(options.plot))
     driver = source.get_driver(options.driver)
     transient = transient_of(driver)
+    set_parameters(getattr(transient or driver, "model", None), options.parameter)
     if transient is not None and (device.type, options.dtype) != ("cpu", "float64"):
         transient.to(device=device, dtype=dtype)
     if options.plot and transient is None:
