@@ -20,6 +20,7 @@ from . import storing
 from .compiled import Route, route
 from .driven import warn_if_undriven
 from .progress import Progress
+from .results import Results
 from .values import TYPES, check_numbers, named_values, renamed, with_declared_sub_batch
 
 State = dict[str, TensorWrapper]
@@ -33,7 +34,8 @@ class TransientDriver(HitObject):
     is `x` of step s - k: an output if the model provides x, else an input. Inputs nothing is known of are zero;
     those that stay so are named in a warning.
     Initial conditions are values at step 0. Times are finite and do not decrease; NaN is refused everywhere. `save_as`
-    is relative to the folder of the input file; only regular files are written over, and none that the input reads.
+    is relative to the folder of the input file and written by its ending (.pt, .npz, .csv, .h5); only regular files are
+    written over, and none that the input reads.
     """
 
     SECTION = "Drivers"
@@ -276,18 +278,23 @@ class TransientDriver(HitObject):
                     flat[f"{kind}.{step}.{name}"] = value.data
         return flat
 
+    @property
+    def results(self) -> Results:
+        """The history so far by variable and component, in NumPy arrays and as a pandas frame; step 0 is the initial
+        state. See Results."""
+        return Results(self)
+
     def save(self, path: str | os.PathLike) -> None:
-        """Write `result()` with torch.save, to be read with weights_only; a key `note` says why a run stopped early.
+        """Write the results by the ending of `path`. `.pt`, or none: `result()` with torch.save, to be read with
+        weights_only; `.npz`, `.h5`: the arrays of `results`; `.csv`: its columns, a row for each step and point. A key
+        `note`, in a CSV file a last line, says why a run stopped early.
 
         The file is there whole or not at all. Raises OSError, with the path and what to do.
         """
         path = Path(path)
         if why := storing.refusal(path, self.source):
             raise self.error(why, "save_as")
-        content: dict[str, Any] = {key: value.detach().contiguous() for key, value in self.result().items()}
-        if self.note:
-            content["note"] = self.note
-        storing.write(content, path)
+        storing.save(self, path)
 
     def target(self) -> Path | None:
         """Where to save, checked before a long run."""
