@@ -152,24 +152,47 @@ def plot(runs: Sequence[Curves], panels: Sequence[tuple[str, str]], path: Path, 
 
 def _panel(axes: Any, runs: Sequence[Curves], x: str, y: str, units: Mapping[str, str]) -> None:
     shown = _distinct(runs, list(dict.fromkeys(c for run in runs for c in run.moving(y))))
-    drawn = sum(run.columns[c].shape[1] > 1 for run in runs for c in run.of(y))
-    by_line = len(runs) == 1 or len(shown) > 1 or drawn > 0  # what colours tell apart; else they tell runs
+    points = min(max((run.columns[c].shape[1] for run in runs for c in run.of(y)), default=1), POINTS)
+    what = {
+        "run": [run.label for run in runs],
+        "column": [label.replace(y, "", 1).lstrip(".") for label in shown.values()],
+        "point": [f"point {k}" for k in range(points)],
+    }
+    by_color, by_style, *rest = sorted(what, key=lambda kind: (len(what[kind]) == 1, -_RANK.index(kind)))
+    points = 1 if len(what[rest[0]]) > 1 else points  # no third way of drawing: the first point stands for all
     for number, run in enumerate(runs):
         column = run.widest(x)
-        for k, (name, label) in enumerate(shown.items()):
+        for k, name in enumerate(shown):
             if column is None or name not in run.columns:
                 continue
             across, up = run.columns[column], run.columns[name]
-            points = min(max(across.shape[1], up.shape[1]), POINTS)
-            for point in range(points):
-                words = [run.label] * (len(runs) > 1) + [label.replace(y, "").lstrip(".")] * (len(shown) > 1)
-                words += [f"point {point}"] * (points > 1)
-                color = f"C{(k * points + point if by_line else number) % 10}"
+            for point in range(min(points, max(across.shape[1], up.shape[1]))):
+                place = {"run": number, "column": k, "point": point}
                 line = across[:, min(point, across.shape[1] - 1)], up[:, min(point, up.shape[1] - 1)]
-                axes.plot(*line, STYLES[number % len(STYLES)], color=color, label=" ".join(words) or None)
+                color, style = f"C{place[by_color] % 10}", STYLES[place[by_style] % len(STYLES)]
+                label = ", ".join(what[kind][place[kind]] for kind in _RANK if len(what[kind]) > 1)
+                axes.plot(*line, style, color=color, label=label or None)
     axes.set_xlabel(_titled(next((c for c in (run.widest(x) for run in runs) if c), x), units))
     axes.set_ylabel(_titled(y if len(shown) > 1 else next(iter(shown.values()), y), units))
     _tidy(axes)
+    _legend(axes, what[by_color], what[by_style] if len(what[by_style]) > 1 else [])
+
+
+_RANK = ("point", "run", "column")
+"""What colours tell apart first, if there are several, is last."""
+
+
+def _legend(axes: Any, colors: Sequence[str], styles: Sequence[str]) -> None:
+    """What colours and line styles mean, beside the panel where that is much."""
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=f"C{k % 10}", label=text) for k, text in enumerate(colors)] if len(colors) > 1 else []
+    lines += [Line2D([], [], color="grey", linestyle=STYLES[k % len(STYLES)], label=t) for k, t in enumerate(styles)]
+    if len(lines) > LEGEND_INSIDE:
+        where = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.02), "ncols": 1 + (len(lines) - 1) // 16}
+        axes.legend(handles=lines, fontsize="small", frameon=False, **where)
+    elif lines:
+        axes.legend(handles=lines, fontsize="small", loc="best")
 
 
 def _distinct(runs: Sequence[Curves], names: Sequence[str]) -> dict[str, str]:
@@ -198,7 +221,7 @@ def _titled(column: str, units: Mapping[str, str]) -> str:
 
 
 def _tidy(axes: Any) -> None:
-    """Few ticks with a common power of ten, and a legend that hides no curve."""
+    """Few ticks, with a common power of ten."""
     from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
     for axis in (axes.xaxis, axes.yaxis):
@@ -208,9 +231,3 @@ def _tidy(axes: Any) -> None:
         axis.set_major_formatter(formatter)
     axes.grid(alpha=0.3)
     axes.margins(x=0.03)
-    _, labels = axes.get_legend_handles_labels()
-    if len(labels) > LEGEND_INSIDE:
-        columns = 1 + (len(labels) - 1) // 14
-        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02), ncols=columns, frameon=False)
-    elif len(labels) > 1:
-        axes.legend(fontsize="small", loc="best")
