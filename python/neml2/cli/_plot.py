@@ -47,17 +47,18 @@ class Curves:
         """The column that varies most."""
         import numpy as np
 
-        def width(column: str) -> float:
-            values = self.columns[column]
-            return float(np.nanmax(values, initial=-np.inf) - np.nanmin(values, initial=np.inf))
-
-        return max(self.of(name), key=width, default=None)
+        return max(self.of(name), key=lambda column: _range(np, self.columns[column]), default=None)
 
     def varies(self, name: str) -> bool:
         """Whether a variable changes with the steps or points."""
         import numpy as np
 
-        return any(np.nanmax(v) > np.nanmin(v) for v in map(self.columns.__getitem__, self.of(name)))
+        return any(_range(np, self.columns[column]) > 0.0 for column in self.of(name))
+
+
+def _range(np: Any, values: np.ndarray) -> float:
+    """Between least and greatest value; negative where there is no number."""
+    return float(np.nanmax(values, initial=-np.inf) - np.nanmin(values, initial=np.inf))
 
 
 def _variable(column: str) -> str:
@@ -81,7 +82,9 @@ def table(path: Path) -> Curves:
         names, numbers = [name.strip() for name in rows[0]], np.array(rows[1:], float)
         points = len(set(numbers[:, names.index("point")])) if "point" in names else 1
         values = numbers.reshape(-1, points, len(names))
-    except (OSError, ValueError, IndexError) as error:
+    except OSError as error:
+        raise UsageError(f"--add {path}: {error.strerror}") from None
+    except (ValueError, IndexError) as error:
         raise UsageError(f"--add {path}: no table of numbers under names: {error}") from None
     return Curves(path.stem, {name: values[..., k] for k, name in enumerate(names) if name not in ("step", "point")})
 
@@ -146,8 +149,17 @@ def plot(runs: Sequence[Curves], panels: Sequence[tuple[str, str]], path: Path, 
         _panel(figure.add_subplot(rows, columns, index + 1), runs, x, y, units)
     try:
         figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--plot {path}: {error}") from None
+    except OSError as error:
+        raise UsageError(f"--plot {path}: {error.strerror}") from None
+
+
+def check_format(path: Path) -> None:
+    """Raises UsageError for a file name whose ending matplotlib does not write."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in known:
+        raise UsageError(f"--plot {path}: pictures end in one of {listing(f'.{ending}' for ending in known)}")
 
 
 def _panel(axes: Any, runs: Sequence[Curves], x: str, y: str, units: Mapping[str, str]) -> None:

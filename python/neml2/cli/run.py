@@ -178,6 +178,9 @@ def check_plot(path: Path) -> None:
         raise common.UsageError("--plot needs matplotlib: pip install matplotlib")
     if not path.absolute().parent.is_dir():
         raise common.UsageError(f"--plot: no folder {path.parent}")
+    from ._plot import check_format
+
+    check_format(path)
 
 
 if __name__ == "__main__":
