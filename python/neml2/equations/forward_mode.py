@@ -35,7 +35,9 @@ _LIKE = (torch.ones_like, torch.zeros_like)
 
 
 def jvp(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, v: torch.Tensor) -> tuple:
-    """`function(x)` and its derivative in the direction `v`, as torch.func.jvp, for use outside of its transforms."""
+    """`function(x)` and its derivative in the direction `v`, as torch.func.jvp, which does it inside transforms."""
+    if not _alone():
+        return torch.func.jvp(function, (x,), (v,))
     try:
         # a torch.autograd.Function switches forward mode off for its forward, without a word
         with forward_ad._set_fwd_grad_enabled(True), forward_ad.dual_level():

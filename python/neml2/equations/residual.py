@@ -136,11 +136,7 @@ class Residual:
         function = functools.partial(self.__call__, values=values)
         basis = _at_all_points(basis, u)
         if u.numel() <= VECTORISE_BELOW * u.shape[-1]:
-            everywhere = u.expand(basis.shape).contiguous()
-            if torch._C._are_functorch_transforms_active():
-                r, columns = torch.func.jvp(function, (everywhere,), (basis,))
-            else:
-                r, columns = forward_mode.jvp(function, everywhere, basis)
+            r, columns = forward_mode.jvp(function, u.expand(basis.shape).contiguous(), basis)
             return r[0], columns
         u = u.contiguous()
         return torch.func.vmap(lambda v: torch.func.jvp(function, (u,), (v,)), out_dims=(None, 0))(basis)

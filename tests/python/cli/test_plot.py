@@ -125,6 +125,11 @@ def test_axes_are_checked_before_the_run(axis, words):
         _plot.pairs([axis], driver.results)
 
 
+def test_the_format_is_checked_before_the_run(tmp_path):
+    with pytest.raises(UsageError, match=r"pictures end in one of .*\.png"):
+        _plot.check_format(tmp_path / "out.xyz")
+
+
 def test_the_command(tmp_path):
     (tmp_path / "input.i").write_text(TEXT)
     options = ("--plot", "out.png", "--axes", "strain.xx:stress.xx", "--unit", "stress=MPa")
