@@ -111,6 +111,37 @@ def test_without_a_compiler_it_runs_all_the_same(empty_cache, monkeypatch):
     assert run.route.startswith("eager, because no C++ compiler: 'no-such-compiler'")
 
 
+def test_a_kernel_that_would_take_minutes_is_not_waited_for(empty_cache, monkeypatch):
+    monkeypatch.setattr(kept, "LONGEST", 10)
+    run = driver(text=DECAY)
+    assert_same(run.run(), driver(text=DECAY).run(eager=True))
+    assert run.route.startswith("eager, because its kernel is 0.0 MB of C++")
+
+
+def test_what_a_package_refuses_is_done_in_pytorch(monkeypatch):
+    class Refusing:
+        def __init__(self, model):
+            self.model, self.left = model, 5
+
+        def forward_natural(self, inputs):
+            self.left -= 1
+            if self.left < 0:
+                raise RuntimeError("no more of this")
+            return self.model.forward_natural(inputs)
+
+    load = kept.load
+
+    def loaded(*arguments):
+        found = load(*arguments)
+        found.model = Refusing(found.model)
+        return found
+
+    monkeypatch.setattr(kept, "load", loaded)
+    run = driver(text=DECAY)
+    assert_same(run.run(), driver(text=DECAY).run(eager=True))
+    assert run.route.endswith("; then eager, because no more of this")
+
+
 BRANCHING = """
 from neml2.models import Input, Model, Output, Parameter, register
 from neml2.types import Scalar
