@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,24 @@ def hint_at_tolerances(prog: str, source: InputFile, dtype: str) -> None:
             given = f"abs_tol = {solver.abs_tol:g}, rel_tol = {solver.rel_tol:g}"
             text = f"[{path}]: {given} may be out of reach of float32, which has 7 digits"
             print(f"{prog}: hint: {text}; try {path}/rel_tol:=1e-5", file=sys.stderr)
+
+
+@contextmanager
+def told(prog: str, quiet: bool) -> Iterator[None]:
+    """Prints what the library says it does on stderr, unless `quiet`."""
+    import logging
+
+    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("neml2")
+    handler.setFormatter(logging.Formatter(f"{prog}: %(message)s"))
+    before = logger.level
+    if not quiet:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def run(prog: str, command: Callable[[], int], failed: int = FAILED) -> int:

@@ -13,9 +13,10 @@ from ..compiler.package import kernel_cache
 from . import _common as common
 
 PROG = "neml2-cache"
-DESCRIPTION = """Show or remove the compiled files that are kept between runs: kernels of packages ("kernels") and
-functions compiled when first called ("jit"). They are kept below $NEML2_CACHE_DIR, else the user's cache folder, and
-what was used longest ago is removed above a limit. Removing them costs nothing but the time to compile again."""
+DESCRIPTION = """Show or remove the compiled files that are kept between runs: kernels of packages ("kernels"), and
+functions and driven models compiled when first used ("jit"). They are kept below $NEML2_CACHE_DIR, else the user's
+cache folder, and what was used longest ago is removed above a limit. Removing them costs nothing but the time to
+compile again."""
 EPILOG = """\
 examples:
   neml2-cache list

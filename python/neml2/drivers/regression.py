@@ -31,12 +31,13 @@ class TransientRegression(HitObject):
             raise self.error(f"a {type(self.driver).__name__} is no TransientDriver", "driver")
         self.reference = Path(self.reference)
 
-    def run(self, progress: Progress | None = None) -> None:
-        """Raises AssertionError for the first value that differs, FileNotFoundError without a reference."""
+    def run(self, progress: Progress | None = None, eager: bool = False) -> None:
+        """Run `driver`, which `eager` is for, and compare. Raises AssertionError for the first value that differs,
+        FileNotFoundError without a reference."""
         if not self.reference.is_file():
             raise FileNotFoundError(f"{self.where('reference')}: no such file: {self.reference}")
         expected = self._load()
-        result = self.driver.run(progress)
+        result = self.driver.run(progress, eager=eager)
         missing = [key for key in expected if key not in result]
         if missing:
             text = f"{len(missing)} of {len(expected)} reference values are not in the result: {listing(missing, 4)}"

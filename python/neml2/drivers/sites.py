@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..errors import InputError
+from ..hit import InputFile
 from .model_unit_test import ModelUnitTest
 from .transient import TransientDriver
-
-if TYPE_CHECKING:
-    from ..hit import InputFile
 
 
 def sub_batch_shapes(source: InputFile, model: str) -> dict[str, tuple[int, ...]]:
     """By variable name, from the initial, prescribed and tested values of all drivers of block [Models/`model`]. Of
     several values for one variable the first counts."""
+    source = InputFile(source.document)  # what a driver builds is not built by who compiles the model
     found: dict[str, tuple[int, ...]] = {}
     for name, block in source.blocks("Drivers").items():
         field = block.field("model")

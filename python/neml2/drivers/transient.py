@@ -17,7 +17,10 @@ from ..hit import HitObject, Option, OptionFamily, Reference, TensorOption, base
 from ..solvers.convergence import ConvergenceError
 from ..types import Scalar, TensorWrapper
 from . import storing
+from .compiled import Route, route
+from .driven import warn_if_undriven
 from .progress import Progress
+from .results import Results
 from .values import TYPES, check_numbers, named_values, renamed, with_declared_sub_batch
 
 State = dict[str, TensorWrapper]
@@ -28,9 +31,11 @@ class TransientDriver(HitObject):
     """Evaluates `model` at every step but the first, with prescribed variables, and its own outputs as history.
 
     The leading axis of `prescribed_time` and of each prescribed value counts the steps. At step s an input `x~k`
-    is `x` of step s - k: an output if the model provides x, else an input. Inputs nothing is known of are zero.
+    is `x` of step s - k: an output if the model provides x, else an input. Inputs nothing is known of are zero;
+    those that stay so are named in a warning.
     Initial conditions are values at step 0. Times are finite and do not decrease; NaN is refused everywhere. `save_as`
-    is relative to the folder of the input file; only regular files are written over, and none that the input reads.
+    is relative to the folder of the input file and written by its ending (.pt, .npz, .csv, .h5); only regular files are
+    written over, and none that the input reads.
     """
 
     SECTION = "Drivers"
@@ -53,9 +58,16 @@ class TransientDriver(HitObject):
         self.prescribed = self._prescribed()
         self.initial = self._initial()
         self._check_settings()
+        warn_if_undriven(self)
         self.inputs: list[State] = []
         self.outputs: list[State] = []
         self.note = ""
+        self._route = Route(self.model)
+
+    @property
+    def route(self) -> str:
+        """How the last run evaluated the model, in words; empty where there was no choice."""
+        return self._route.text
 
     @property
     def steps(self) -> int:
@@ -144,17 +156,23 @@ class TransientDriver(HitObject):
 
     # -- running ---------------------------------------------------------------------------------------------
 
-    def run(self, progress: Progress | None = None, differentiable: bool = False) -> dict[str, torch.Tensor]:
+    def run(
+        self, progress: Progress | None = None, differentiable: bool = False, eager: bool = False
+    ) -> dict[str, torch.Tensor]:
         """All steps; returns `result()`, and writes it to `save_as` if that is given.
 
         differentiable: record the operations, so that results can be differentiated with respect to parameters.
+        eager: evaluate implicit models in PyTorch. Else they are compiled, natively, for this and later runs, and
+        `route` says in words how the model was evaluated; what cannot be compiled is evaluated in PyTorch.
         When a step fails, what there is so far is saved all the same, and ConvergenceError names step, time and points.
         """
         target = self.target()
+        differentiable = differentiable and torch.is_grad_enabled()
+        self._route = route(self, eager, differentiable)
         self.inputs, self.outputs, self.note = [], [], ""
         if progress is not None:
             progress(0, self.steps - 1)
-        with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
+        with torch.set_grad_enabled(differentiable):
             for step in range(self.steps):
                 self.inputs.append(self._inputs_at(step))
                 self.outputs.append({})
@@ -203,15 +221,7 @@ class TransientDriver(HitObject):
             name: with_declared_sub_batch(self, name, known[name]) if name in known else self._zero(name, known)
             for name in self.model.input_spec
         }
-        if hasattr(self.model, "evaluate"):
-            values = self.model.evaluate(state)
-        else:
-            answer = self.model(*state.values())
-            values = dict(zip(self.model.output_spec, answer if isinstance(answer, tuple) else (answer,), strict=True))
-        return {
-            name: values[name] if isinstance(values[name], TensorWrapper) else type_(values[name])
-            for name, type_ in self.model.output_spec.items()
-        }
+        return self._route.evaluate(state)
 
     def _zero(self, name: str, known: State) -> TensorWrapper:
         """Zero of base shape, with the sub-batch shape that is declared or that another lag of the variable has."""
@@ -268,18 +278,23 @@ class TransientDriver(HitObject):
                     flat[f"{kind}.{step}.{name}"] = value.data
         return flat
 
+    @property
+    def results(self) -> Results:
+        """The history so far by variable and component, in NumPy arrays and as a pandas frame; step 0 is the initial
+        state. See Results."""
+        return Results(self)
+
     def save(self, path: str | os.PathLike) -> None:
-        """Write `result()` with torch.save, to be read with weights_only; a key `note` says why a run stopped early.
+        """Write the results by the ending of `path`. `.pt`, or none: `result()` with torch.save, to be read with
+        weights_only; `.npz`, `.h5`: the arrays of `results`; `.csv`: its columns, a row for each step and point. A key
+        `note`, in a CSV file a last line, says why a run stopped early.
 
         The file is there whole or not at all. Raises OSError, with the path and what to do.
         """
         path = Path(path)
         if why := storing.refusal(path, self.source):
             raise self.error(why, "save_as")
-        content: dict[str, Any] = {key: value.detach().contiguous() for key, value in self.result().items()}
-        if self.note:
-            content["note"] = self.note
-        storing.write(content, path)
+        storing.save(self, path)
 
     def target(self) -> Path | None:
         """Where to save, checked before a long run."""

@@ -50,9 +50,9 @@ class Verification(HitObject):
                 text = f"the driver has no step {step}; expected 0 to {self.driver.steps - 1}"
                 raise self.error(text, "time_steps")
 
-    def run(self, progress: Progress | None = None) -> None:
-        """Raises AssertionError for the first value that differs."""
-        result = self.driver.run(progress)
+    def run(self, progress: Progress | None = None, eager: bool = False) -> None:
+        """Run `driver`, which `eager` is for, and compare. Raises AssertionError for the first value that differs."""
+        result = self.driver.run(progress, eager=eager)
         for name, value in self.expected.items():
             self._check(name, value, self._history(name, result))
 

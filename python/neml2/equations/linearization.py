@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..solvers import DenseLU, Krylov, LinearSolver, SchurComplement
+from . import forward_mode
 from .bordered import Bordered, Partition
 from .residual import Residual
 
@@ -77,7 +78,7 @@ class KrylovLinearization:
             product = lambda v: (A @ v.unsqueeze(-1)).squeeze(-1)  # noqa: E731
         else:
             u, values = self.u[here], self.residual.rows(self.values, self.batch, here)
-            product = lambda v: torch.func.jvp(lambda x: self.residual(x, values), (u,), (v,))[1]  # noqa: E731
+            product = lambda v: forward_mode.jvp(lambda x: self.residual(x, values), u, v)[1]  # noqa: E731
         x, iterations = self.preconditioning.solver.solve(product, b, lambda v: self.preconditioning.apply(points, v))
         self.preconditioning.iterations = iterations
         return x

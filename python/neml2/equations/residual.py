@@ -15,6 +15,7 @@ from ..models import Model
 from ..models.parameters import Stored
 from ..solvers import DenseLU, LinearSolver
 from ..types import TensorWrapper
+from . import forward_mode
 from .bordered import Bordered, Inverse, Partition, assemble, common_rows, probes
 from .layout import Layout
 
@@ -136,7 +137,7 @@ class Residual:
         function = functools.partial(self.__call__, values=values)
         basis = _at_all_points(basis, u)
         if u.numel() <= VECTORISE_BELOW * u.shape[-1]:
-            r, columns = torch.func.jvp(function, (u.expand(basis.shape).contiguous(),), (basis,))
+            r, columns = forward_mode.jvp(function, u.expand(basis.shape).contiguous(), basis)
             return r[0], columns
         u = u.contiguous()
         return torch.func.vmap(lambda v: torch.func.jvp(function, (u,), (v,)), out_dims=(None, 0))(basis)

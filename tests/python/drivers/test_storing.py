@@ -110,9 +110,9 @@ def test_every_error_names_the_path(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(PermissionError, match="make room or permit") as caught:
-        storing.write({"a": torch.zeros(1)}, tmp_path / "result.pt")
+        storing.replace(tmp_path / "result.pt", lambda file: torch.save({"a": torch.zeros(1)}, file))
     assert caught.value.filename == str(tmp_path / "result.pt")
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"file/result\.pt"):
-        storing.write({}, tmp_path / "file" / "result.pt")
+        storing.replace(tmp_path / "file" / "result.pt", lambda file: torch.save({}, file))

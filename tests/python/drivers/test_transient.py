@@ -14,20 +14,26 @@ from neml2.types import Scalar
 F64 = torch.float64
 
 
+@pytest.fixture(params=[True, False], ids=["eager", "compiled"])
+def eager(request):
+    """The two routes of an implicit model."""
+    return request.param
+
+
 def driver(name="driver", *overrides):
     return load_string(DECAY, additional_args=overrides).get_driver(name)
 
 
-def test_backward_euler_of_linear_decay():
-    result = driver().run()
+def test_backward_euler_of_linear_decay(eager):
+    result = driver().run(eager=eager)
     start = torch.tensor([1.0, 2.0, 4.0], dtype=F64)
     assert torch.equal(result["output.0.x"], start)
     for step in range(1, 21):
         torch.testing.assert_close(result[f"output.{step}.x"], start / 1.2**step, rtol=1e-11, atol=0.0)
 
 
-def test_keys_come_inputs_first():
-    keys = list(driver().run())
+def test_keys_come_inputs_first(eager):
+    keys = list(driver().run(eager=eager))
     kinds = [key.split(".")[0] for key in keys]
     assert kinds == sorted(kinds)  # input before output
     assert [key for key in keys if key.startswith("input.0.")] == ["input.0.t"]
@@ -55,8 +61,9 @@ def test_an_initial_condition_with_a_lag_seeds_the_next_one():
     assert result["output.1.y"][0].item() == pytest.approx(0.05 + 10 * 0.0 + 700)  # g is zero after step 0
 
 
-def test_shapes_stay_small_while_nothing_happens():
-    result = driver("driver", "Drivers/driver/ic_Scalar_values:='0'", "Tensors/times/expr:='Scalar(forces.data)'").run()
+def test_shapes_stay_small_while_nothing_happens(eager):
+    at_rest = ("Drivers/driver/ic_Scalar_values:='0'", "Tensors/times/expr:='Scalar(forces.data)'")
+    result = driver("driver", *at_rest).run(eager=eager)
     assert result["input.1.t"].shape == (3,)
     assert all(result[f"output.{step}.x"].shape == () for step in range(21))
 
@@ -97,7 +104,7 @@ FAILING_STEP = "Tensors/forces/expr:='Scalar(torch.tensor([[-2.0]] * 12 + [[{}]]
 
 
 @pytest.mark.filterwarnings("ignore::neml2.errors.SuspiciousReference")
-def test_a_failing_step_is_named_and_nothing_is_lost(tmp_path):
+def test_a_failing_step_is_named_and_nothing_is_lost(tmp_path, eager):
     path = tmp_path / "input.i"
     path.write_text(FAILING)
     extra = ["Drivers/driver/save_as=result.pt", FAILING_STEP.format(10)]
@@ -105,7 +112,7 @@ def test_a_failing_step_is_named_and_nothing_is_lost(tmp_path):
     with pytest.raises(
         ConvergenceError, match=r"driver 'driver', step 12 of 20 .*up to step 11 is in .*result.pt"
     ) as caught:
-        run.run()
+        run.run(eager=eager)
     assert [point.index for point in caught.value.points] == [0, 1, 2]
     saved = torch.load(tmp_path / "result.pt", weights_only=True)
     assert "output.11.x" in saved and "output.12.x" not in saved and "input.12.t" not in saved
@@ -113,15 +120,16 @@ def test_a_failing_step_is_named_and_nothing_is_lost(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::neml2.errors.SuspiciousReference")
-def test_what_is_not_finite_is_named_with_its_step():
+def test_what_is_not_finite_is_named_with_its_step(eager):
+    run = load_string(FAILING, additional_args=[FAILING_STEP.format("math.inf")]).get_driver("driver")
     with pytest.raises(ConvergenceError, match=r"step 12 of 20 .* not finite: 'k'"):
-        load_string(FAILING, additional_args=[FAILING_STEP.format("math.inf")]).get_driver("driver").run()
+        run.run(eager=eager)
 
 
-def test_time_of_the_failing_point():
+def test_time_of_the_failing_point(eager):
     extra = ("Tensors/times/expr:='Scalar(forces.data * torch.tensor([1.0, 2.0, 3.0]))'", "Solvers/newton/max_its:=1")
     with pytest.raises(ConvergenceError, match=r"step 1 of 20 \(time 0.05 at point 0\)"):
-        driver("driver", *extra).run()
+        driver("driver", *extra).run(eager=eager)
 
 
 def test_any_object_that_looks_like_a_model():
@@ -150,10 +158,10 @@ ODD_TIMES = "".join(
 )
 
 
-def test_times_may_stand_still():
+def test_times_may_stand_still(eager):
     """A step of no length changes nothing."""
     times = "Tensors/times/expr:='Scalar(torch.linspace(0, 2, 21, dtype=torch.float64).clamp(max=1.0))'"
-    result = driver("driver", times).run()
+    result = driver("driver", times).run(eager=eager)
     torch.testing.assert_close(result["output.20.x"], result["output.10.x"], rtol=1e-12, atol=0)
 
 
@@ -195,13 +203,13 @@ class TestChecks:
         with pytest.raises(InvalidOption, match=r"sub-batch shape \(4,\), but its value has batch shape \(3,\)"):
             load_string(DECAY + declared.format("x = '(2; 4)'")).get_driver("driver")
 
-    def test_a_declared_site_axis_is_solved_for(self):
+    def test_a_declared_site_axis_is_solved_for(self, eager):
         declared = "\n[Settings]\n  [example_batch_shape]\n    x = '(2; 3)'\n  []\n[]\n"
         run = load_string(DECAY + declared).get_driver("driver")
-        result = run.run()
+        result = run.run(eager=eager)
         assert run.outputs[5]["x"].sub_batch_ndim == 1
         torch.testing.assert_close(result["output.5.x"], torch.tensor([1.0, 2.0, 4.0], dtype=F64) / 1.2**5)
         plain = load_string(DECAY + declared, additional_args=["Drivers/driver/ic_Scalar_values:='2'"])
-        result = plain.get_driver("driver").run()
+        result = plain.get_driver("driver").run(eager=eager)
         assert result["output.5.x"].shape == (3,)
         assert result["output.0.x"].shape == result["input.1.x~1"].shape == (), "what was given is kept as it was"

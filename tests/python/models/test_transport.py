@@ -203,7 +203,7 @@ def test_nuclei_are_counted_and_take_their_solute_from_the_matrix(step):
 def test_the_package_has_the_bins_of_the_initial_value(compiled):
     """Nothing else in the file says how many there are; the stub's driver repeats the history of the file's own."""
     stub = compiled(PRECIPITATION, "update", "-d", "u:u~1", "--backend", "native")
-    eager = load_string(PRECIPITATION).get_driver("grow").run()
+    eager = load_string(PRECIPITATION).get_driver("grow").run(eager=True)
     found = neml2.load_input(stub).get_driver("grow").run()
     assert found.keys() == eager.keys() and found["output.4.u"].shape == (CELLS,)
     for name, value in eager.items():
