@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..compiler.rename import ends_with
+from ..compiler.frontend.rename import ends_with
 from ..errors import listing, suggestion
 from ._common import UsageError
 
