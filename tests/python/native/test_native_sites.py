@@ -135,6 +135,35 @@ def test_the_derivative_is_that_of_finite_differences():
             np.testing.assert_allclose(blocks[name, "f"][..., k], slope, rtol=1e-6, atol=1e-7)
 
 
+MANY = 19
+"""Sites that fill lanes, the last ones not all of them."""
+
+
+@pytest.mark.parametrize("points", (1, 11))
+def test_many_sites_of_a_point_are_computed_side_by_side(points):
+    request = Request(pairs=[("x", "f"), ("y", "f")], sub_batch={"x": (MANY,), "p": (MANY,)})
+    program = lowered(update(Crowd), request, F64)[1]
+    assert "forward_wide" not in kernel.source(program)
+    along = built(program)
+    rng = np.random.default_rng(4)
+    given = {
+        "x": np.zeros((points, MANY, 3)),
+        "y": np.zeros((points, 3)),
+        "p": rng.uniform(0, 1, (points, MANY)),
+        "f": rng.uniform(0, 1, (points, 3)),
+    }
+    found, blocks, _ = along.jacobian(given)
+    for k in range(points):
+        state = (Vec(torch.tensor(found["x"][k]), sub_batch_ndim=1), Vec(torch.tensor(found["y"][k])))
+        p, f = Scalar(torch.tensor(given["p"][k]), sub_batch_ndim=1), Vec(torch.tensor(given["f"][k]))
+        assert max(float(r.data.abs().max()) for r in Crowd("m").forward(*state, p, f)) < 1e-8
+    step = 1e-6
+    up, down = (along.forward({**given, "f": given["f"] + sign * step * np.eye(3)[1]})[0] for sign in (1, -1))
+    for name in ("x", "y"):
+        slope = (up[name] - down[name]) / (2 * step)
+        np.testing.assert_allclose(blocks[name, "f"][..., 1], slope, rtol=1e-6, atol=1e-7)
+
+
 def test_a_line_search_goes_over_all_sites():
     _, along, dense = kernels(Crowd, line_search=True)
     given = values(9)

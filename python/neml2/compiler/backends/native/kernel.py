@@ -55,18 +55,28 @@ def source(program: Program, scalar: str = "double", wide_from: int | None = Non
     """The translation unit of `program` for `scalar` ("double" or "float"). Batches of fewer than `wide_from` points
     are computed one point at a time, with vectors along the rows of the Jacobian; default: what was measured."""
     functions = program.functions()
+    wide = {} if _sites_fill_lanes(program) else functions
     parts = [_HEADER.format(name=program.name)]
-    parts += [f"void {name}_wide(neml2_native_call &, const neml2_native_model &);" for name in functions]
+    parts += [f"void {name}_wide(neml2_native_call &, const neml2_native_model &);" for name in wide]
     parts += ["namespace\n{\n"]
     parts += [_solve(program, solve) for solve in program.solves]
     parts += [_walk(program, name, linear) for name, f in functions.items() for linear in _walked(f)]
     parts += [_body(program, name, function) for name, function in functions.items()]
     parts += ["} // namespace\n", "#if NEML2_NATIVE_PART != 1"]
-    parts += [_layout(name, "wide", f"Wide<{scalar}>") for name in functions]
+    parts += [_layout(name, "wide", f"Wide<{scalar}>") for name in wide]
     parts += ["#endif", "#if NEML2_NATIVE_PART != 2", "namespace\n{", "extern const neml2_native_model model;\n"]
-    parts += [_layout(name, "one_point", scalar) + _entry(name) for name in functions]
+    parts += [_layout(name, "one_point", scalar) + _entry(name, name in wide) for name in functions]
     parts += [_tables(program, scalar, wide_from), "} // namespace", "#endif", _FOOTER]
     return "\n".join(parts)
+
+
+_ENOUGH_SITES = 16
+
+
+def _sites_fill_lanes(program: Program) -> bool:
+    """Whether a point keeps all lanes busy by its sites, so that points side by side would only need more memory."""
+    systems = [s.system for s in program.solves]
+    return bool(systems) and all(s and not s.banded and s.sites >= _ENOUGH_SITES for s in systems)
 
 
 def _state(component: int) -> str:
@@ -499,10 +509,11 @@ def _layout(name: str, layout: str, lanes: str) -> str:
     )
 
 
-def _entry(name: str) -> str:
+def _entry(name: str, wide: bool) -> str:
+    layouts = f"{name}_one_point, {name}_{'wide' if wide else 'one_point'}"
     return (
         f"int\nrun_{name}(neml2_native_call * call)\n{{\n"
-        f"  return run_points<Kind::{name}>(call, model, {name}_one_point, {name}_wide);\n}}\n"
+        f"  return run_points<Kind::{name}>(call, model, {layouts});\n}}\n"
     )
 
 
