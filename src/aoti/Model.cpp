@@ -2,8 +2,8 @@
 #include "neml2/aoti/Model.h"
 
 #include "aoti/ModelImplementation.h"
-#include "aoti/NaturalShapes.h"
 #include "aoti/guard.h"
+#include "call/NaturalShapes.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <algorithm>

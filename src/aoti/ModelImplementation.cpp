@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/ModelImplementation.h"
 
-#include "aoti/NearMatch.h"
-#include "native/NativeEngine.h"
+#include "engines/native/NativeEngine.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/NearMatch.h"
 
 #include <ATen/Functions.h>
 #include <algorithm>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/Call.h"
-#include "aoti/Engine.h"
-#include "aoti/NewtonOptions.h"
+#include "call/Call.h"
 #include "dispatchers/Dispatcher.h"
+#include "engines/Engine.h"
+#include "engines/NewtonOptions.h"
 #include "neml2/aoti/Model.h"
 
 #include <atomic>

@@ -2,10 +2,10 @@
 #include "neml2/aoti/load_model.h"
 
 #include "aoti/ModelImplementation.h"
-#include "aoti/NearMatch.h"
-#include "aoti/Stub.h"
 #include "aoti/guard.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/NearMatch.h"
+#include "package/Stub.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>

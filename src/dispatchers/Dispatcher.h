@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/FailureReport.h"
 #include "dispatchers/Spread.h"
+#include "engines/FailureReport.h"
 #include "neml2/aoti/Model.h"
 
 #include <c10/core/Device.h>
