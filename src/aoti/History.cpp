@@ -2,9 +2,9 @@
 #include "neml2/aoti/History.h"
 
 #include "aoti/HistoryFile.h"
-#include "aoti/guard.h"
 #include "call/Arguments.h"
 #include "call/Memory.h"
+#include "call/guard.h"
 #include "neml2/aoti/exceptions.h"
 #include "package/NearMatch.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "call/Call.h"
 
-#include "dispatchers/Dispatcher.h"
 #include "neml2/aoti/exceptions.h"
 #include "neml2/native/Kernel.h"
 #include "package/NearMatch.h"
@@ -52,8 +51,7 @@ void prefer_large_pages(const at::Tensor & tensor)
 
 Call::Call(const Signature & signature, const ValueMap & inputs,
            std::shared_ptr<const ParameterValues> parameters)
-    : _signature(signature), _parameters(std::move(parameters)), _device(signature.device),
-      _follows_strides(signature.follows_strides)
+    : _signature(signature), _parameters(std::move(parameters)), _device(signature.device)
 {
   if (signature.anywhere)
     choose_device(inputs);
@@ -169,15 +167,16 @@ Argument Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_
   return as_rows(tensor, trailing, components, _batch, follows);
 }
 
-void Call::bind(const dispatchers::Dispatcher * dispatcher)
+std::int64_t Call::points() const
 {
+  return count_points(_batch);
+}
+
+void Call::bind(bool follows_strides)
+{
+  _follows_strides = follows_strides;
   job.batch = _batch;
-  job.points = count_points(_batch);
-  if (dispatcher)
-  {
-    spread.emplace(dispatcher->spread(job.points, _device));
-    _follows_strides = spread->follows_strides;
-  }
+  job.points = points();
   for (const auto & given : _given)
   {
     job.sources.push_back(rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size));
@@ -255,19 +254,18 @@ void Call::finish() const
     destination.copy_(temporary);
 }
 
-void Call::add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched,
-                    std::span<const Operand> sources)
+void Call::add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched, Result result,
+                    std::int64_t count)
 {
-  const auto count = std::ssize(sources);
   void * data = tensor.mutable_data_ptr();
   if (!is_batched)
-    job.uniform_sinks.push_back({{data, count, {}, tensor}, sources.data(), count});
+    job.uniform_sinks.push_back({{data, count, {}, tensor}, result, count});
   else if (job.points > 0 && count > 0)
   {
     auto sink = rows(tensor, trailing_axes, count);
     sink.data = data;
     sink.keep = tensor;
-    job.sinks.push_back({std::move(sink), sources.data(), count});
+    job.sinks.push_back({std::move(sink), result, count});
   }
 }
 

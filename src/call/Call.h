@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "call/Job.h"
 #include "call/Memory.h"
-#include "dispatchers/Spread.h"
-#include "engines/Engine.h"
 #include "neml2/aoti/Model.h"
 
-#include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -38,17 +35,7 @@ struct Signature
   std::vector<Slot> parameters; ///< those that live in the state
   c10::ScalarType dtype = c10::ScalarType::Double;
   c10::Device device = c10::kCPU;
-  bool follows_strides = false; ///< whether the engine reads and writes arrays of any strides in place
   bool anywhere = false; ///< whether inputs may be on any device; all of them then are on that of the first
-};
-
-/// Which derivatives a call wants, in terms that hold for the packages of all devices.
-struct PlanRequest
-{
-  std::vector<PairUse> use;         ///< by pair
-  std::vector<std::size_t> outputs; ///< of a jvp: whose tangents
-  std::vector<std::int64_t> places; ///< of a jvp: where the tangent of an input or parameter is, or -1
-  bool along_tangents = false;
 };
 
 /// Collects and checks the arguments of one call.
@@ -62,11 +49,14 @@ public:
   /// have one.
   void add_tangents(const ValueMap & tangents, const std::vector<char> & wanted);
 
-  /// Broadcasts everything added so far and fills the sources and tangents of the job. With a dispatcher, the
-  /// points are spread over its devices.
-  void bind(const dispatchers::Dispatcher * dispatcher = nullptr);
+  /// Fills the sources and tangents of the job with everything added so far, broadcast. With
+  /// `follows_strides`, arrays of any strides are left as they are.
+  void bind(bool follows_strides);
 
   const Shape & batch() const { return _batch; }
+
+  /// Points of the batch. Throws FatalError where they cannot be counted.
+  std::int64_t points() const;
 
   /// Where its tensors are.
   c10::Device device() const { return _device; }
@@ -115,13 +105,11 @@ public:
   /// Copies temporaries to where they belong.
   void finish() const;
 
-  /// Lets the run write to a tensor of make() or own(). What `sources` refers to outlives the call.
-  void add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched,
-                std::span<const Operand> sources);
+  /// Lets the run write a result of `count` components a point to a tensor of make() or own().
+  void add_sink(const at::Tensor & tensor, std::size_t trailing_axes, bool is_batched, Result result,
+                std::int64_t count);
 
   Job job;
-  PlanRequest request; ///< what job.plan was chosen for
-  std::optional<dispatchers::Spread> spread;
 
 private:
   void choose_device(const ValueMap & inputs);
@@ -139,7 +127,7 @@ private:
   const Signature & _signature;
   std::shared_ptr<const ParameterValues> _parameters;
   c10::Device _device;
-  bool _follows_strides;
+  bool _follows_strides = false;
   Shape _batch;
   c10::SmallVector<Given, 8> _given; ///< inputs, then parameters
   c10::SmallVector<Given, 4> _tangents;

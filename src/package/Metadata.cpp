@@ -20,6 +20,28 @@ std::vector<std::int64_t> VariableInfo::trailing_shape() const
 namespace
 {
 
+std::string solver_word(const ImplicitInfo & info, const char * name, const char * fallback)
+{
+  const auto found = info.solver.find(name);
+  const auto * text = found == info.solver.end() ? nullptr : std::get_if<std::string>(&found->second);
+  return text ? *text : fallback;
+}
+
+} // namespace
+
+std::string ImplicitInfo::solver_type() const
+{
+  return solver_word(*this, "type", "Newton");
+}
+
+std::string ImplicitInfo::solver_block() const
+{
+  return solver_word(*this, "block", "");
+}
+
+namespace
+{
+
 using namespace json_values;
 using Shape = std::vector<std::int64_t>;
 

@@ -118,6 +118,9 @@ struct ImplicitInfo
   std::int64_t max_substepping_level = 0;
   std::vector<IncrementInfo> incremental;
   std::map<std::string, SolverOption> solver; ///< options by name; "type" and "block" among them
+
+  std::string solver_type() const;  ///< "Newton" or "NewtonWithLineSearch"
+  std::string solver_block() const; ///< its name in the input file; "" where it has none
 };
 
 using SegmentInfo = std::variant<ForwardInfo, ImplicitInfo>;

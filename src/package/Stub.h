@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "engines/NewtonOptions.h"
+#include "package/SolverOverrides.h"
 
 #include <filesystem>
 #include <map>

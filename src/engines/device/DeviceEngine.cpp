@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engines/device/DeviceEngine.h"
 
+#include "engines/FailureReport.h"
 #include "engines/device/points.h"
 
 #include <ATen/Parallel.h>
@@ -12,22 +13,22 @@
 namespace neml2::aoti
 {
 
-DeviceEngine::DeviceEngine(const Metadata & metadata) : _metadata(metadata), _device(metadata.device)
+DeviceEngine::DeviceEngine(Metadata metadata) : Engine(std::move(metadata)), _plans(_metadata, _segments)
 {
   WorkspaceLayout layout;
-  layout.lanes = metadata.lanes;
-  layout.dtype = metadata.dtype;
+  layout.lanes = _metadata.lanes;
+  layout.dtype = _metadata.dtype;
   layout.device = _device;
   const c10::DeviceGuard guard(_device);
-  for (const auto & info : metadata.segments)
+  for (const auto & info : _metadata.segments)
     if (const auto * implicit = std::get_if<ImplicitInfo>(&info))
     {
-      _segments.push_back(make_device_implicit_segment(metadata, *implicit, layout));
+      _segments.push_back(make_device_implicit_segment(_metadata, *implicit, layout));
       const auto n = implicit->residual_size;
       _newton_size = std::max(_newton_size, implicit->newton.size + 4 * n * (n + 1));
     }
     else
-      _segments.push_back(make_segment(metadata, info, layout));
+      _segments.push_back(make_segment(_metadata, info, layout));
   _pool = std::make_unique<WorkspacePool>(std::move(layout));
 }
 
@@ -36,16 +37,17 @@ class DeviceEngine::Run
 {
 public:
   Run(const DeviceEngine & engine, const Job & job)
-      : _engine(engine), _m(engine._metadata), _job(job), _loan(*engine._pool), _work(*_loan)
+      : _engine(engine), _m(engine._metadata), _job(job), _plan(engine._plans.find(job)),
+        _loan(*engine._pool), _work(*_loan)
   {
   }
 
   void operator()()
   {
-    const bool uniform = _job.plan && !_job.plan->uniform.results.empty();
-    if (uniform && (_uniform = _job.plan->fixed(), !_uniform.defined()))
+    const bool uniform = _plan && !_plan->uniform.results.empty();
+    if (uniform && (_uniform = _plan->fixed(), !_uniform.defined()))
       evaluate_uniform();
-    const auto step = _engine.points_per_chunk(_job);
+    const auto step = _engine.points_per_chunk(_job, _plan);
     for (std::int64_t first = 0; first < _job.points; first += step)
       // without the derivatives that all points share, the first point has failed, and is to be found again
       evaluate({first, std::min(step, _job.points - first)}, !uniform || _uniform.defined());
@@ -66,7 +68,7 @@ private:
       compute_values(_engine._segments, chunk);
     else
       compute_values_of_none(_engine._segments, chunk);
-    const auto & program = _job.plan->uniform;
+    const auto & program = _plan->uniform;
     DeviceArrays arrays;
     if (chunk.failed.empty())
       arrays = run_program(chunk, program);
@@ -76,9 +78,9 @@ private:
     for (const auto & result : program.results)
       sources.push_back(result.operand);
     _uniform = Gather(sources, _engine._device)(arrays, 1).clone();
-    if (_job.plan->uniform_is_fixed && !_uniform.is_cpu())
+    if (_plan->uniform_is_fixed && !_uniform.is_cpu())
       _uniform = _uniform.to(at::kCPU).to(_engine._device); // later calls may read it on another stream
-    _job.plan->keep_fixed(_uniform);
+    _plan->keep_fixed(_uniform);
   }
 
   /// Evaluates some points and stores their results, unless some fail.
@@ -90,7 +92,7 @@ private:
       _job.iterated->fetch_or(iterated);
     if (chunk.failed.empty() && store_results)
     {
-      DeviceArrays arrays = _job.plan ? run_program(chunk, _job.plan->program) : outer_arrays();
+      DeviceArrays arrays = _plan ? run_program(chunk, _plan->program) : outer_arrays();
       arrays[state_array] = _work.array(state_array, _m.state_size);
       for (const auto & sink : _job.sinks)
         if (chunk.failed.empty())
@@ -154,9 +156,10 @@ private:
   void store(const Sink & sink, const DeviceArrays & arrays, Span points) const
   {
     const auto blocks = at::divup(points.count, _m.lanes);
+    const auto * sources = _engine._plans.sources(sink, _plan);
     const auto & gather = _engine._gathers.get(
-        {sink.sources, sink.count},
-        [&] { return Gather({sink.sources, static_cast<std::size_t>(sink.count)}, _engine._device); });
+        {sources, sink.count},
+        [&] { return Gather({sources, static_cast<std::size_t>(sink.count)}, _engine._device); });
     for_each_part(sink.rows, sink.count, points, gather(arrays, blocks),
                   [](const at::Tensor & theirs, const at::Tensor & ours) { theirs.copy_(ours); });
   }
@@ -172,8 +175,8 @@ private:
     DeviceArrays arrays(first_segment_array);
     arrays[state_array] = _work.array(state_array, _m.state_size);
     arrays[uniform_array] = _uniform;
-    if (_job.plan)
-      arrays[constant_array] = ready(_job.plan->program).constants;
+    if (_plan)
+      arrays[constant_array] = ready(_plan->program).constants;
     return arrays;
   }
 
@@ -214,18 +217,19 @@ private:
   const DeviceEngine & _engine;
   const Metadata & _m;
   const Job & _job;
+  const DerivativePlan * _plan; // null: values alone
   WorkspacePool::Loan _loan;
   Workspace & _work;
   at::Tensor _uniform;
   std::vector<FailedPoint> _failed;
 };
 
-std::int64_t DeviceEngine::points_per_chunk(const Job & job) const
+std::int64_t DeviceEngine::points_per_chunk(const Job & job, const DerivativePlan * plan) const
 {
   constexpr std::int64_t copies = 4; // of what ATen operations work on
   auto elements = 2 * _metadata.state_size + job.tangent_size + _newton_size;
-  if (job.plan)
-    elements += copies * job.plan->program.footprint(_segments);
+  if (plan)
+    elements += copies * plan->program.footprint(_segments);
   const auto bytes =
       elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
   return std::max<std::int64_t>(chunk_bytes / bytes, 1) * _metadata.lanes;

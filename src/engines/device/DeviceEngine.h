@@ -3,6 +3,7 @@
 
 #include "engines/Engine.h"
 #include "engines/device/DeviceProgram.h"
+#include "engines/lanes/Plans.h"
 
 #include <map>
 #include <memory>
@@ -36,16 +37,13 @@ private:
 /// Evaluates jobs where memory is a device's own and a kernel is worth its launch for thousands of points
 /// only: graphs and ATen operations run on whole batches, or what of them fits the memory. Any device that
 /// ATen knows will do.
-class DeviceEngine
+class DeviceEngine : public Engine
 {
 public:
-  /// `metadata` must outlive the engine. Throws FatalError.
-  explicit DeviceEngine(const Metadata & metadata);
+  /// Throws FatalError.
+  explicit DeviceEngine(Metadata metadata);
 
-  const std::vector<std::unique_ptr<Segment>> & segments() const { return _segments; }
-
-  /// Throws ConvergenceError with all points that failed. Safe from several threads.
-  void run(const Job & job) const;
+  void run(const Job & job) const override;
 
   /// Memory that a call uses at most beside its arguments, roughly. Tests make it smaller.
   static inline std::int64_t chunk_bytes = std::int64_t(1) << 30;
@@ -53,13 +51,12 @@ public:
 private:
   class Run;
 
-  std::int64_t points_per_chunk(const Job & job) const;
+  std::int64_t points_per_chunk(const Job & job, const DerivativePlan * plan) const;
 
-  const Metadata & _metadata;
-  c10::Device _device;
   std::vector<std::unique_ptr<Segment>> _segments;
   std::int64_t _newton_size = 0; ///< elements a point that the largest system of equations takes
   std::unique_ptr<WorkspacePool> _pool;
+  Plans _plans;
   mutable Kept<const Program *, DeviceProgram> _programs;
   mutable Kept<std::pair<const Operand *, std::int64_t>, Gather> _gathers; ///< by the sources of a sink
 };

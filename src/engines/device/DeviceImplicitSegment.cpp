@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engines/NewtonOptions.h"
-#include "engines/NewtonReport.h"
 #include "engines/device/DeviceSystem.h"
+#include "engines/lanes/NewtonReport.h"
 #include "engines/lanes/Segment.h"
 
 #include "neml2/aoti/exceptions.h"

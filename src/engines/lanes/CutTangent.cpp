@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engines/lanes/CutTangent.h"
 
-#include "engines/NewtonReport.h"
+#include "engines/lanes/NewtonReport.h"
 
 #include <algorithm>
 #include <functional>

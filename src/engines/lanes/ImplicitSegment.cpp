@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engines/NewtonOptions.h"
-#include "engines/NewtonReport.h"
 #include "engines/lanes/BlockSystem.h"
 #include "engines/lanes/CutTangent.h"
+#include "engines/lanes/NewtonReport.h"
 #include "engines/lanes/Segment.h"
 
 #include "neml2/aoti/exceptions.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engines/native/NativeEngine.h"
 
+#include "engines/FailureReport.h"
 #include "engines/NewtonOptions.h"
 #include "neml2/aoti/exceptions.h"
 #include "neml2/threads/Team.h"
@@ -118,22 +119,22 @@ bool fits(const neml2_native_model & model, const Metadata & metadata, const Ker
 
 } // namespace
 
-NativeEngine::NativeEngine(const Metadata & metadata) : _metadata(metadata)
+NativeEngine::NativeEngine(Metadata metadata) : Engine(std::move(metadata))
 {
-  const auto & kernel = choose(metadata);
-  _code = load(metadata, kernel);
+  const auto & kernel = choose(_metadata);
+  _code = load(_metadata, kernel);
   _model = _code->function<std::remove_pointer_t<neml2_native_entry>>(NEML2_NATIVE_ENTRY)(NEML2_NATIVE_ABI);
   const auto wrong = [&](const std::string & what)
-  { throw FatalError(metadata.locate(kernel.file).string() + " " + what + "; compile the model again"); };
+  { throw FatalError(_metadata.locate(kernel.file).string() + " " + what + "; compile the model again"); };
   if (!_model)
     wrong("was compiled for another version of neml2");
-  for (std::size_t k = 0; k < metadata.segments.size(); k++)
-    if (const auto * info = std::get_if<ImplicitInfo>(&metadata.segments[k]))
+  for (std::size_t k = 0; k < _metadata.segments.size(); k++)
+    if (const auto * info = std::get_if<ImplicitInfo>(&_metadata.segments[k]))
     {
-      _solvers.push_back(solver(newton_options(metadata, *info), info->max_substepping_level));
+      _solvers.push_back(solver(newton_options(_metadata, *info), info->max_substepping_level));
       _solver_segments.push_back(k);
     }
-  if (!fits(*_model, metadata, kernel, _solvers.size()))
+  if (!fits(*_model, _metadata, kernel, _solvers.size()))
     wrong("does not fit its metadata");
 }
 
@@ -143,8 +144,8 @@ class NativeEngine::Run
 public:
   Run(const NativeEngine & engine, const Job & job) : _engine(engine), _model(*engine._model), _job(job)
   {
-    const bool jvp = job.plan && job.plan->along_tangents;
-    _function = !job.plan ? _model.forward : jvp ? _model.jvp : _model.jacobian;
+    const bool jvp = job.derivatives && job.derivatives->along_tangents;
+    _function = !job.derivatives ? _model.forward : jvp ? _model.jvp : _model.jacobian;
     _inputs.resize(job.sources.size(), {});
     for (std::size_t i = 0; i < job.sources.size(); i++)
       _inputs[i] = array(job.sources[i], _model.inputs[i].size);
@@ -152,7 +153,7 @@ public:
     _tangents.resize(jvp ? job.sources.size() : 0, {});
     for (std::size_t i = 0; i < job.tangents.size(); i++)
       _tangents[job.tangent_sources[i]] = array(job.tangents[i], job.tangents[i].range.size);
-    if (job.plan)
+    if (job.derivatives)
       _derivatives.resize(static_cast<std::size_t>(jvp ? _model.n_outputs : _model.n_pairs), {});
   }
 
@@ -211,18 +212,8 @@ private:
   /// The argument of the kernel that a sink belongs to.
   neml2_native_array & place(const Sink & sink)
   {
-    const auto [id, component] = sink.sources[0];
-    if (id != state_array)
-    {
-      auto number = static_cast<std::size_t>(id - first_segment_array);
-      return _derivatives[_job.plan->along_tangents ? number - static_cast<std::size_t>(_model.n_pairs)
-                                                    : number];
-    }
-    const auto & outputs = _engine._metadata.outputs;
-    const auto found =
-        std::find_if(outputs.begin(), outputs.end(), [&](const auto & output)
-                     { return output.range.offset == component && output.range.size == sink.count; });
-    return _outputs[static_cast<std::size_t>(found - outputs.begin())];
+    const auto & [kind, number] = sink.result;
+    return kind == Result::output ? _outputs[number] : _derivatives[number];
   }
 
   neml2_native_call call(std::int64_t points, std::int64_t begin, std::int64_t end)
@@ -363,37 +354,6 @@ private:
 void NativeEngine::run(const Job & job) const
 {
   Run(*this, job)();
-}
-
-namespace
-{
-
-void append(std::vector<Operand> & results, std::size_t number, std::int64_t count)
-{
-  for (std::int64_t c = 0; c < count; c++)
-    results.push_back({static_cast<ArrayId>(first_segment_array + number), static_cast<std::int32_t>(c)});
-}
-
-} // namespace
-
-std::unique_ptr<DerivativePlan> native_plan_jacobian(const std::vector<std::int64_t> & block_sizes,
-                                                     const std::vector<PairUse> & use)
-{
-  auto plan = std::make_unique<DerivativePlan>();
-  for (std::size_t p = 0; p < use.size(); p++)
-    if (use[p] != PairUse::unwanted)
-      append(plan->results, p, block_sizes[p]);
-  return plan;
-}
-
-std::unique_ptr<DerivativePlan> native_plan_jvp(std::size_t pairs, const std::vector<Slot> & all,
-                                                const std::vector<std::size_t> & outputs)
-{
-  auto plan = std::make_unique<DerivativePlan>();
-  plan->along_tangents = true;
-  for (const auto o : outputs)
-    append(plan->results, pairs + o, all[o].range.size);
-  return plan;
 }
 
 } // namespace neml2::aoti

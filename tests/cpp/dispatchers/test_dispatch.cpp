@@ -44,10 +44,9 @@ struct Dispatched
   Dispatched(const std::filesystem::path & metadata, std::shared_ptr<Scheduler> scheduler,
              const SolverOptions & solvers = {})
   {
-    const auto load = [&]
-    { return std::make_unique<Model::Implementation>(metadata, SolverOverrides(solvers)); };
-    auto first = load();
-    std::vector<std::unique_ptr<Model::Implementation>> others;
+    const auto load = [&] { return load_engine(metadata, SolverOverrides(solvers)); };
+    auto first = std::make_unique<Model::Implementation>(load());
+    std::vector<std::unique_ptr<const Engine>> others;
     for (std::size_t d = 1; d < scheduler->devices().size(); d++)
       others.push_back(load());
     first->dispatch(std::move(scheduler), std::move(others));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engines/NewtonReport.h"
+#include "engines/lanes/NewtonReport.h"
 
 #include <algorithm>
 #include <limits>

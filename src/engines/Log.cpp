@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "aoti/Log.h"
+#include "engines/Log.h"
 
 #include <cstdlib>
 #include <iostream>

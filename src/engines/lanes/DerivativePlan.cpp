@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engines/DerivativePlan.h"
+#include "engines/lanes/DerivativePlan.h"
 
 #include <ATen/Functions.h>
 #include <map>
@@ -22,6 +22,24 @@ void DerivativePlan::keep_fixed(const at::Tensor & values) const
     return;
   const std::lock_guard lock(_guard);
   _fixed = values;
+}
+
+PlanSource::PlanSource(const Metadata & m, const std::vector<std::unique_ptr<Segment>> & s)
+    : metadata(m), segments(s)
+{
+  std::map<std::string, Range> inputs, outputs;
+  for (const auto & input : m.inputs)
+    inputs[input.name] = input.range;
+  for (const auto & parameter : m.parameters)
+    if (parameter.stored)
+      inputs[parameter.variable.name] = parameter.variable.range;
+  for (const auto & output : m.outputs)
+    outputs[output.name] = output.range;
+  for (const auto & pair : m.derivatives)
+  {
+    pair_outputs.push_back(outputs.at(pair.output));
+    pair_inputs.push_back(inputs.at(pair.input));
+  }
 }
 
 namespace
@@ -128,8 +146,9 @@ void finish(DerivativePlan & plan, ProgramBuilder & builder, std::vector<Entry> 
 
 } // namespace
 
-std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const std::vector<PairUse> & use)
+std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const Derivatives & wanted)
 {
+  const auto & use = wanted.use;
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
 
@@ -146,16 +165,17 @@ std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const s
   for (std::size_t p = 0; p < use.size(); p++)
   {
     const auto & block = use[p] == PairUse::uniform ? uniform[p] : batched[p];
+    plan->first.push_back(results.size());
     results.insert(results.end(), block.begin(), block.end());
   }
   finish(*plan, builder, std::move(results), source);
   return plan;
 }
 
-std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const std::vector<PairUse> & use,
-                                         const std::vector<std::int64_t> & tangents,
-                                         const std::vector<std::size_t> & outputs)
+std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const Derivatives & wanted)
 {
+  const auto & use = wanted.use;
+  const auto & outputs = wanted.outputs;
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
 
@@ -182,7 +202,7 @@ std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const std::v
   ProgramBuilder builder(source.segments, source.metadata.state_size,
                          static_cast<std::int64_t>(column_of.size()));
   const auto tangent = [&](std::size_t pair, std::int64_t i)
-  { return Entry::of({tangent_array, static_cast<std::int32_t>(tangents[pair] + i)}); };
+  { return Entry::of({tangent_array, static_cast<std::int32_t>(wanted.places[pair] + i)}); };
   for (std::size_t o = 0; o < outputs.size(); o++)
     for (const auto p : pairs_of[o])
       if (use[p] == PairUse::batched)
@@ -192,8 +212,10 @@ std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const std::v
     builder.propagate();
 
   std::vector<Entry> results;
+  plan->first.resize(source.metadata.outputs.size());
   for (std::size_t o = 0; o < outputs.size(); o++)
   {
+    plan->first[outputs[o]] = results.size();
     const auto & range = source.metadata.outputs[outputs[o]].range;
     for (std::int64_t r = 0; r < range.size; r++)
     {
@@ -210,27 +232,6 @@ std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const std::v
   }
   finish(*plan, builder, std::move(results), source);
   return plan;
-}
-
-const PlanCache::Node * PlanCache::find(const std::string & key) const
-{
-  const Node * node = _newest.load(std::memory_order_acquire);
-  while (node && node->key != key)
-    node = node->next;
-  return node;
-}
-
-const DerivativePlan & PlanCache::get(const std::string & key,
-                                      const std::function<std::unique_ptr<DerivativePlan>()> & make)
-{
-  if (const auto * node = find(key))
-    return *node->plan;
-  const std::lock_guard lock(_guard);
-  if (const auto * node = find(key))
-    return *node->plan;
-  _nodes.push_back(std::make_unique<Node>(Node{key, make(), _newest.load(std::memory_order_relaxed)}));
-  _newest.store(_nodes.back().get(), std::memory_order_release);
-  return *_nodes.back()->plan;
 }
 
 } // namespace neml2::aoti

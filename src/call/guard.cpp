@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "aoti/guard.h"
+#include "call/guard.h"
 
 #include "neml2/aoti/exceptions.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/Log.h"
+#include "engines/Log.h"
 #include "engines/lanes/Workspace.h"
 #include "neml2/solvers/Newton.h"
 
