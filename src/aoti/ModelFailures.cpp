@@ -68,7 +68,7 @@ std::string Model::Implementation::equal_inputs(const ValueMap & inputs,
     try
     {
       Call call(signature, values, fixed);
-      call.bind(engine->follows_strides());
+      call.bind(engine->strided_axes());
       const auto outputs = make_outputs(call);
       engine->run(call.job);
     }

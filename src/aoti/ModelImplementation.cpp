@@ -209,7 +209,7 @@ void Model::Implementation::bind(DispatchedCall & call) const
 {
   if (dispatcher)
     call.spread.emplace(dispatcher->spread(call.points(), call.device()));
-  call.bind(call.spread ? call.spread->follows_strides : engine->follows_strides());
+  call.bind(call.spread ? call.spread->strided_axes : engine->strided_axes());
 }
 
 void Model::Implementation::run(DispatchedCall & call) const

@@ -2,7 +2,6 @@
 #include "call/Call.h"
 
 #include "neml2/aoti/exceptions.h"
-#include "neml2/native/Kernel.h"
 #include "package/NearMatch.h"
 
 #include <ATen/EmptyTensor.h>
@@ -163,8 +162,7 @@ void Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wan
 
 Argument Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const
 {
-  const bool follows = _follows_strides && _batch.size() <= NEML2_NATIVE_MAX_BATCH_AXES;
-  return as_rows(tensor, trailing, components, _batch, follows);
+  return as_rows(tensor, trailing, components, _batch, _follows_strides);
 }
 
 std::int64_t Call::points() const
@@ -172,9 +170,9 @@ std::int64_t Call::points() const
   return count_points(_batch);
 }
 
-void Call::bind(bool follows_strides)
+void Call::bind(std::size_t strided_axes)
 {
-  _follows_strides = follows_strides;
+  _follows_strides = strided_axes > 0 && _batch.size() <= strided_axes;
   job.batch = _batch;
   job.points = points();
   for (const auto & given : _given)

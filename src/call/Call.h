@@ -49,9 +49,9 @@ public:
   /// have one.
   void add_tangents(const ValueMap & tangents, const std::vector<char> & wanted);
 
-  /// Fills the sources and tangents of the job with everything added so far, broadcast. With
-  /// `follows_strides`, arrays of any strides are left as they are.
-  void bind(bool follows_strides);
+  /// Fills the sources and tangents of the job with everything added so far, broadcast. Arrays of any strides
+  /// are left as they are where the batch has at most `strided_axes` axes, and these are not 0.
+  void bind(std::size_t strided_axes);
 
   const Shape & batch() const { return _batch; }
 

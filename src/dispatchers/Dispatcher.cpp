@@ -109,7 +109,7 @@ Spread Dispatcher::spread(std::int64_t points, c10::Device home) const
   }
   const auto & place = _places[spread.first.device];
   spread.whole = spread.first.size() == points && place.reaches(home);
-  spread.follows_strides = spread.whole && place.engine->follows_strides();
+  spread.strided_axes = spread.whole ? place.engine->strided_axes() : 0;
   return spread;
 }
 

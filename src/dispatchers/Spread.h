@@ -17,7 +17,7 @@ struct Spread
   Part first;
   c10::Device home = c10::kCPU; ///< at home
   bool whole = false;           ///< whether the first part is all there is, at home
-  bool follows_strides = false; ///< whether the caller's arrays may have any strides
+  std::size_t strided_axes = 0; ///< as that of an engine
 };
 
 } // namespace neml2::dispatchers

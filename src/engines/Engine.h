@@ -23,8 +23,9 @@ public:
   /// Where the arrays of its jobs are.
   c10::Device device() const { return _device; }
 
-  /// Whether it reads and writes arrays of any strides in place; otherwise they must be evenly spaced rows.
-  virtual bool follows_strides() const { return false; }
+  /// It reads and writes arrays of any strides in place where a batch has no more axes than this; others must
+  /// be evenly spaced rows. 0: all must.
+  virtual std::size_t strided_axes() const { return 0; }
 
   /// Throws ConvergenceError with all points that failed. Safe from several threads.
   virtual void run(const Job & job) const = 0;

@@ -18,7 +18,7 @@ public:
   /// Loads the best kernel for this processor. Throws FatalError.
   explicit NativeEngine(Metadata metadata);
 
-  bool follows_strides() const override { return true; }
+  std::size_t strided_axes() const override { return NEML2_NATIVE_MAX_BATCH_AXES; }
   void run(const Job & job) const override;
 
 private:
