@@ -118,31 +118,20 @@ private:
     { return ++chunks.begin < chunks.end ? chunks : claims.claim(); };
     const auto work_on = [&](threads::Claims & claims)
     {
-      try
+      auto chunks = claims.claim();
+      if (!chunks)
+        return;
+      WorkspacePool::Loan work(*_engine._pool);
+      for (load_state(*work, points_of(chunks)); chunks;)
       {
-        auto chunks = claims.claim();
-        if (!chunks)
-          return;
-        WorkspacePool::Loan work(*_engine._pool);
-        for (load_state(*work, points_of(chunks)); chunks;)
-        {
-          const auto points = points_of(chunks);
-          chunks = after(chunks, claims);
-          process(*work, points, points_of(chunks), false);
-        }
-        _kernels.fence();
+        const auto points = points_of(chunks);
+        chunks = after(chunks, claims);
+        process(*work, points, points_of(chunks), false);
       }
-      catch (...)
-      {
-        const std::lock_guard lock(_guard);
-        if (!_error)
-          _error = std::current_exception();
-      }
+      _kernels.fence();
     };
     const auto grain = at::divup(_engine.grain(), step / _m.lanes);
     threads::Team::of_process().share(at::divup(_job.points, step), grain, threads - 1, work_on);
-    if (_error)
-      std::rethrow_exception(_error);
   }
 
   /// Evaluates the points in the workspace's state, stores their results, and loads the next points.
@@ -327,7 +316,6 @@ private:
   at::Tensor _uniform;
   std::mutex _guard;
   std::vector<FailedPoint> _failed;
-  std::exception_ptr _error;
 };
 
 std::int64_t LanesEngine::grain() const

@@ -272,26 +272,13 @@ private:
       part({0, groups});
     else
       threads::Team::of_process().share(groups, grain, helpers,
-                                        [&](threads::Claims & claims) { guarded(part, claims); });
-    if (_error)
-      std::rethrow_exception(_error);
+                                        [&](threads::Claims & claims)
+                                        {
+                                          while (const auto piece = claims.claim())
+                                            part(piece);
+                                        });
     if (!_failed.empty())
       report_failed(std::move(_failed), _job.points);
-  }
-
-  template <class Part>
-  void guarded(const Part & part, threads::Claims & claims)
-  {
-    try
-    {
-      while (const auto piece = claims.claim())
-        part(piece);
-    }
-    catch (...)
-    {
-      const std::lock_guard lock(_guard);
-      _error = std::current_exception();
-    }
   }
 
   /// Does a range again, asking for the status of each point: only calls that fail pay for it.
@@ -348,7 +335,6 @@ private:
   c10::SmallVector<neml2_native_array, 8> _outputs, _tangents, _derivatives;
   std::mutex _guard;
   std::vector<FailedPoint> _failed;
-  std::exception_ptr _error;
 };
 
 void NativeEngine::run(const Job & job) const
