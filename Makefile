@@ -104,13 +104,14 @@ test-sanitize: $(SAN)/build.ninja
 
 # torch is not instrumented: what it does is seen where it locks, and otherwise hidden by the suppressions.
 CALLS := 10000
+TSAN_SETTINGS := TSAN_OPTIONS=suppressions=$(abspath tests/cpp/tsan.supp):die_after_fork=0:history_size=4
 $(TSAN)/build.ninja: build
 	@cmake -S . -B $(TSAN) -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS="-O1 -g1" -DNEML2_TESTS=ON \
 	  -DNEML2_WERROR=ON -DNEML2_SANITIZE=thread -DNEML2_MPI=OFF >$(TSAN).log 2>&1 || { cat $(TSAN).log; exit 1; }
 
 test-tsan: $(TSAN)/build.ninja
 	@cmake --build $(TSAN) --target test_stress test_threads test_dispatchers
-	@NEML2_STRESS_CALLS=$(CALLS) ctest --test-dir $(TSAN) --output-on-failure -R '^(packages|stress|threads|dispatchers)$$' \
+	@$(TSAN_SETTINGS) NEML2_STRESS_CALLS=$(CALLS) ctest --test-dir $(TSAN) --output-on-failure -R '^(packages|stress|threads|dispatchers)$$' \
 	  --timeout 3600
 
 SECONDS := 60
