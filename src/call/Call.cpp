@@ -174,7 +174,7 @@ void Call::bind(std::size_t strided_axes)
 {
   _follows_strides = strided_axes > 0 && _batch.size() <= strided_axes;
   job.batch = _batch;
-  job.points = points();
+  job.points = job.whole = points();
   for (const auto & given : _given)
   {
     job.sources.push_back(rows(*given.tensor, given.slot->trailing.size(), given.slot->range.size));

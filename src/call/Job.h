@@ -53,6 +53,8 @@ struct Sink
 struct Job
 {
   std::int64_t points = 0;
+  std::int64_t whole =
+      0; ///< points of the batch that it is, or is a part of: where that matters, parts do alike
   at::IntArrayRef batch;                            ///< axes of the points
   c10::SmallVector<Argument, 8> sources;            ///< inputs and stored parameters
   c10::SmallVector<Argument, 4> tangents;           ///< their ranges are places in the tangent array

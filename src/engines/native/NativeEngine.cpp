@@ -263,7 +263,7 @@ private:
     const auto grain = std::max<std::int64_t>(static_cast<std::int64_t>(piece_nanoseconds / cost), 1);
     const auto part = [&](threads::Piece piece)
     {
-      auto c = call(_job.points, piece.begin * lanes, std::min(piece.end * lanes, _job.points));
+      auto c = call(_job.whole, piece.begin * lanes, std::min(piece.end * lanes, _job.points));
       if (!evaluate(c))
         find_failed(c);
     };

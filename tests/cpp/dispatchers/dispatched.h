@@ -18,6 +18,7 @@ inline Schedulers schedulers()
 {
   return {std::make_shared<SimpleScheduler>("cpu", 1 << 20),
           std::make_shared<SimpleScheduler>("cpu", 7),
+          std::make_shared<SimpleScheduler>("cpu", 1),
           std::make_shared<SimpleScheduler>("cpu:0", 50),
           std::make_shared<StaticHybridScheduler>(std::vector<std::string>{"cpu", "cpu:1"},
                                                   std::vector<std::int64_t>{20, 13}),
