@@ -256,8 +256,10 @@ void Model::Implementation::set_parameter(const std::string & name, const at::Te
   const std::lock_guard lock(_setting);
   auto values = *present();
   values[static_cast<std::size_t>(slot - slots.begin())] = value;
-  _values = std::make_shared<const ParameterValues>(std::move(values));
+  auto published = std::make_shared<const ParameterValues>(std::move(values));
   std::swap(promoted->second, replaced);
+  const std::lock_guard brief(_publishing);
+  _values.swap(published);
 }
 
 } // namespace neml2::aoti

@@ -7,7 +7,6 @@
 #include "neml2/aoti/Model.h"
 #include "package/SolverOverrides.h"
 
-#include <atomic>
 #include <mutex>
 #include <optional>
 
@@ -68,7 +67,11 @@ public:
   void run(DispatchedCall & call) const;
 
   /// The parameters as they are now; a call keeps to them, whatever is set meanwhile.
-  std::shared_ptr<const ParameterValues> present() const { return _values.load(); }
+  std::shared_ptr<const ParameterValues> present() const
+  {
+    const std::lock_guard lock(_publishing);
+    return _values;
+  }
 
   void set_parameter(const std::string & name, const at::Tensor & value);
 
@@ -85,8 +88,9 @@ public:
   std::vector<HistoryPair> history;
 
 private:
-  std::atomic<std::shared_ptr<const ParameterValues>> _values;
-  std::mutex _setting; // of parameters; calls do not wait for it
+  std::shared_ptr<const ParameterValues> _values;
+  mutable std::mutex _publishing; // of _values: an atomic shared_ptr has a lock too, and in GCC 12 a race
+  std::mutex _setting;            // of parameters; calls do not wait for it
 
   const Slot & slot(std::size_t number) const;
   void collect_variables();
