@@ -94,9 +94,10 @@ test-python: $(VENV)/.test-system build
 # ASan must come first in a process. Its leak check is off: what it reports are torch's own global tables.
 SANITIZERS := ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
+CHECKED := -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS="-O1 -g1" -DNEML2_TESTS=ON -DNEML2_WERROR=ON
+
 $(SAN)/build.ninja: build
-	@cmake -S . -B $(SAN) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNEML2_TESTS=ON -DNEML2_WERROR=ON \
-	  -DNEML2_SANITIZE=address,undefined >$(SAN).log 2>&1 || { cat $(SAN).log; exit 1; }
+	@cmake -S . -B $(SAN) -G Ninja $(CHECKED) -DNEML2_SANITIZE=address,undefined >$(SAN).log 2>&1 || { cat $(SAN).log; exit 1; }
 
 test-sanitize: $(SAN)/build.ninja
 	@cmake --build $(SAN)
@@ -106,13 +107,12 @@ test-sanitize: $(SAN)/build.ninja
 CALLS := 10000
 TSAN_SETTINGS := TSAN_OPTIONS=suppressions=$(abspath tests/cpp/tsan.supp):die_after_fork=0:history_size=4
 $(TSAN)/build.ninja: build
-	@cmake -S . -B $(TSAN) -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS="-O1 -g1" -DNEML2_TESTS=ON \
-	  -DNEML2_WERROR=ON -DNEML2_SANITIZE=thread -DNEML2_MPI=OFF >$(TSAN).log 2>&1 || { cat $(TSAN).log; exit 1; }
+	@cmake -S . -B $(TSAN) -G Ninja $(CHECKED) -DNEML2_SANITIZE=thread -DNEML2_MPI=OFF >$(TSAN).log 2>&1 || { cat $(TSAN).log; exit 1; }
 
 test-tsan: $(TSAN)/build.ninja
 	@cmake --build $(TSAN) --target test_stress test_threads test_dispatchers
-	@$(TSAN_SETTINGS) NEML2_STRESS_CALLS=$(CALLS) ctest --test-dir $(TSAN) --output-on-failure -R '^(packages|stress|threads|dispatchers)$$' \
-	  --timeout 3600
+	@$(TSAN_SETTINGS) NEML2_STRESS_CALLS=$(CALLS) ctest --test-dir $(TSAN) --output-on-failure --timeout 3600 \
+	  -R '^(packages|stress|threads|dispatchers)$$'
 
 SECONDS := 60
 CASES   := 1000000
