@@ -104,9 +104,9 @@ test-sanitize: $(SAN)/build.ninja
 	@$(SANITIZERS) ctest --test-dir $(SAN) --output-on-failure
 
 # torch is not instrumented: what it does is seen where it locks, and otherwise hidden by the suppressions. Threads that
-# the child of a fork starts are more than ThreadSanitizer can follow.
+# the child of a fork starts, and those of OpenMP, are more than ThreadSanitizer can follow.
 CALLS := 10000
-TSAN_SETTINGS := GTEST_FILTER=-*Fork*:*NoThreadCanBeStarted* TSAN_OPTIONS=suppressions=$(abspath tests/cpp/tsan.supp):die_after_fork=0:history_size=4
+TSAN_SETTINGS := GTEST_FILTER=-*Fork*:*NoThreadCanBeStarted*:*ParallelRegion* TSAN_OPTIONS=suppressions=$(abspath tests/cpp/tsan.supp):die_after_fork=0:history_size=4
 $(TSAN)/build.ninja: build
 	@cmake -S . -B $(TSAN) -G Ninja $(CHECKED) -DNEML2_SANITIZE=thread -DNEML2_MPI=OFF >$(TSAN).log 2>&1 || { cat $(TSAN).log; exit 1; }
 
