@@ -3,10 +3,12 @@
 # make example-fe     a finite-element program on PETSc: a plate with a hole, on one and four ranks
 # make test           GoogleTest and pytest
 # make test-sanitize  the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make test-tsan      many threads at once under ThreadSanitizer, CALLS=10000 of each
 # make fuzz           random damage to files and calls, SECONDS=60 for each target
 # make fuzz-sanitize  the readers of files under the same sanitizers, CASES=1000000
 # make lint           ruff and clang-format
 # make bench          cost of a call
+# make bench-threads  two threads beside one, and who shares out the work; bench-dispatch: the cost of dispatch
 #
 # Every target sets up what it needs: a virtual environment in .venv, missing system packages, the build. A second run
 # reuses all of it. The package is installed in editable mode: Python sources are used in place; what is compiled is
@@ -21,6 +23,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 BUILD  := build/python
 SAN    := build/sanitize
+TSAN   := build/tsan
 EXAMPLE := examples/elasticity
 
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
@@ -29,7 +32,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
 
-.PHONY: build demo example-fe test test-cpp test-python test-sanitize fuzz fuzz-sanitize lint format bench clean
+.PHONY: build demo example-fe test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch clean
 build: $(VENV)/.installed
 
 # -- set-up --------------------------------------------------------------------------------------------------------
@@ -39,9 +42,12 @@ $(VENV)/.system:
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# What tests brought, for the build to see: a file without a rule, so that a build installs no packages for tests.
+BROUGHT := $(VENV)/.test-packages
+
 $(VENV)/.test-system: $(VENV)/.system cmake/system-packages.sh
 	@cmake/system-packages.sh "$(PYTHON)" test
-	@touch $@
+	@touch $@ $(BROUGHT)
 
 $(VENV)/.tools: $(VENV)/.system pyproject.toml
 	@$(PY) -c 'import torch; v = tuple(map(int, torch.__version__.split(".")[:2])); assert v >= (2, 11)' 2>/dev/null \
@@ -60,7 +66,7 @@ $(shell mkdir -p $(VENV); find python -name '*.py' | LC_ALL=C sort >$(MODULES).n
   cmp -s $(MODULES).new $(MODULES) && rm $(MODULES).new || mv $(MODULES).new $(MODULES))
 
 # Once tests have brought their packages (MPI among them), what is built with these is built.
-$(VENV)/.installed: $(VENV)/.tools $(NATIVE) $(MODULES) $(wildcard $(VENV)/.test-system)
+$(VENV)/.installed: $(VENV)/.tools $(NATIVE) $(MODULES) $(wildcard $(BROUGHT))
 	@echo "building neml2 (log: build/build.log)"; mkdir -p build
 	@$(PY) -m pip install --no-build-isolation --no-deps -e . $(foreach setting,$(SETTINGS),--config-settings=$(setting)) \
 	  -v >build/build.log 2>&1 || { tail -n 60 build/build.log; exit 1; }
@@ -88,13 +94,26 @@ test-python: $(VENV)/.test-system build
 # ASan must come first in a process. Its leak check is off: what it reports are torch's own global tables.
 SANITIZERS := ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
+CHECKED := -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS="-O1 -g1" -DNEML2_TESTS=ON -DNEML2_WERROR=ON
+
 $(SAN)/build.ninja: build
-	@cmake -S . -B $(SAN) -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DNEML2_TESTS=ON -DNEML2_WERROR=ON \
-	  -DNEML2_SANITIZE=address,undefined >$(SAN).log 2>&1 || { cat $(SAN).log; exit 1; }
+	@cmake -S . -B $(SAN) -G Ninja $(CHECKED) -DNEML2_SANITIZE=address,undefined >$(SAN).log 2>&1 || { cat $(SAN).log; exit 1; }
 
 test-sanitize: $(SAN)/build.ninja
 	@cmake --build $(SAN)
 	@$(SANITIZERS) ctest --test-dir $(SAN) --output-on-failure
+
+# torch is not instrumented: what it does is seen where it locks, and otherwise hidden by the suppressions. Threads that
+# the child of a fork starts, and those of OpenMP, are more than ThreadSanitizer can follow.
+CALLS := 10000
+TSAN_SETTINGS := GTEST_FILTER=-*Fork*:*NoThreadCanBeStarted*:*ParallelRegion* TSAN_OPTIONS=suppressions=$(abspath tests/cpp/tsan.supp):die_after_fork=0:history_size=4
+$(TSAN)/build.ninja: build
+	@cmake -S . -B $(TSAN) -G Ninja $(CHECKED) -DNEML2_SANITIZE=thread -DNEML2_MPI=OFF >$(TSAN).log 2>&1 || { cat $(TSAN).log; exit 1; }
+
+test-tsan: $(TSAN)/build.ninja
+	@cmake --build $(TSAN) --target test_stress test_threads test_dispatchers
+	@$(TSAN_SETTINGS) NEML2_STRESS_CALLS=$(CALLS) ctest --test-dir $(TSAN) --output-on-failure --timeout 3600 \
+	  -R '^(packages|stress|threads|dispatchers)$$'
 
 SECONDS := 60
 CASES   := 1000000
@@ -118,6 +137,15 @@ format: $(VENV)/.tools
 bench: build
 	@cmake --build $(BUILD) --target bench_overhead
 	@$(PY) benchmarks/overhead/run.py --build $(BUILD)
+
+bench-threads: build
+	@cmake --build $(BUILD) --target bench_implicit bench_share >/dev/null
+	@$(PY) benchmarks/threads/run.py $(BUILD)/benchmarks/implicit/bench_implicit
+	@$(PY) benchmarks/threads/share.py $(BUILD)/benchmarks/threads/bench_share
+
+bench-dispatch: build
+	@cmake --build $(BUILD) --target bench_dispatch >/dev/null
+	@$(PY) benchmarks/dispatch/run.py $(BUILD)/benchmarks/dispatch/bench_dispatch
 
 clean:
 	rm -rf build $(VENV)/.installed

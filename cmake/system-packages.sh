@@ -10,28 +10,34 @@ python=$1
 purpose=${2:-build}
 missing=""
 optional=""
-command -v c++ >/dev/null 2>&1 || missing="$missing g++"
-command -v "$python" >/dev/null 2>&1 || missing="$missing python3"
+lacks() { ! command -v "$1" >/dev/null 2>&1; }
+
+lacks c++ && missing="$missing g++"
+lacks "$python" && missing="$missing python3"
 "$python" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing="$missing python3-venv"
 "$python" -c 'import os, sysconfig, sys
 sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' >/dev/null 2>&1 ||
   missing="$missing python3-dev"
-command -v pkg-config >/dev/null 2>&1 || optional="$optional pkg-config"
-[ -e /usr/include/nlohmann/json.hpp ] || optional="$optional nlohmann-json3-dev"
-[ -e /usr/include/gtest/gtest.h ] || optional="$optional libgtest-dev"
-if [ "$purpose" = test ]; then
-  optional=""
-  command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
-    command -v google-chrome >/dev/null 2>&1 || optional="$optional chromium"
-  command -v dot >/dev/null 2>&1 || optional="$optional graphviz"
-  command -v mpirun >/dev/null 2>&1 && command -v mpicc >/dev/null 2>&1 ||
-    optional="$optional openmpi-bin libopenmpi-dev"
-fi
-petsc=""
-pkg-config --exists petsc >/dev/null 2>&1 || petsc="$petsc petsc-dev pkg-config"
-command -v mpirun >/dev/null 2>&1 || petsc="$petsc openmpi-bin"
-[ "$purpose" = test ] && optional="$optional$petsc"
-[ "$purpose" = fe ] && missing="$missing$petsc"
+
+fe=""
+lacks pkg-config && fe="$fe pkg-config"
+pkg-config --exists petsc >/dev/null 2>&1 || fe="$fe petsc-dev"
+lacks mpirun && fe="$fe openmpi-bin"
+
+case $purpose in
+  fe) missing="$missing$fe" ;;
+  test)
+    lacks chromium && lacks chromium-browser && lacks google-chrome && optional="$optional chromium"
+    lacks dot && optional="$optional graphviz"
+    lacks mpicc && optional="$optional libopenmpi-dev"
+    optional="$optional$fe"
+    ;;
+  *)
+    lacks pkg-config && optional="$optional pkg-config"
+    [ -e /usr/include/nlohmann/json.hpp ] || optional="$optional nlohmann-json3-dev"
+    [ -e /usr/include/gtest/gtest.h ] || optional="$optional libgtest-dev"
+    ;;
+esac
 [ -z "$missing$optional" ] && exit 0
 
 as_root=""

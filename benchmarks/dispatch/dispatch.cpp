@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What dispatching a batch costs, and what several devices bring. Arguments: a stub of elasticity, one of an
-// implicit model `model`. Prints a line for each measurement: what, points, parts, microseconds of a call
+// implicit model `model`. Prints a table: what, points, parts, microseconds of a call
 // (the least of many), of the undispatched call, and their difference per part.
 #include "neml2/aoti/load_model.h"
 #include "neml2/dispatchers/AutoScheduler.h"
@@ -68,7 +68,7 @@ void compare(const char * stub, const char * name, const char * what, std::share
   const auto inputs = inputs_of(alone, points), outputs = alone.forward(inputs);
   const auto [time, base] = measure([&] { dispatched.forward_into(inputs, outputs); },
                                     [&] { alone.forward_into(inputs, outputs); });
-  std::printf("%-12s %-34s %8lld %6lld %11.2f %11.2f %9.2f\n", name, what, static_cast<long long>(points),
+  std::printf("| %s | %s | %lld | %lld | %.2f | %.2f | %.2f |\n", name, what, static_cast<long long>(points),
               static_cast<long long>(parts), time, base, (time - base) / static_cast<double>(parts));
   std::fflush(stdout);
 }
@@ -82,8 +82,8 @@ int main(int argc, char ** argv)
   at::set_num_threads(1);
   const auto simple = [](const char * device, std::int64_t size)
   { return std::make_shared<SimpleScheduler>(device, size); };
-  std::printf("%-12s %-34s %8s %6s %11s %11s %9s\n", "model", "scheduler", "points", "parts", "us",
-              "alone us", "a part");
+  std::puts("| model | scheduler | points | parts | us | alone us | more, a part |\n"
+            "|---|---|---:|---:|---:|---:|---:|");
   for (const std::int64_t points : {1, 100, 10000})
     compare(argv[1], "elasticity", "Simple(cpu), one part", simple("cpu", points), points, 1);
   compare(argv[1], "elasticity", "Simple(cpu), many parts", simple("cpu", 100), 10000, 100);

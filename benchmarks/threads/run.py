@@ -19,9 +19,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+
+from scenes import busy, quiet
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "implicit"))
 
@@ -42,8 +43,8 @@ def main() -> int:
     options = parser.parse_args()
     from run import compiled  # of benchmarks/implicit
 
-    print(f"{'scene':10} {'model':10} {'backend':8} {'operation':9} {'points':>6} {'one us':>10} {'ratio':>7} "
-          f"{'least':>7} {'largest':>7}")  # fmt: skip
+    print("| scene | model | backend | operation | points | one us | ratio | least | largest |")
+    print("|---|---|---|---|---:|---:|---:|---:|---:|")
     for model in options.models:
         for backend in options.backends:
             with tempfile.TemporaryDirectory() as folder:
@@ -68,8 +69,8 @@ def compare(scene: str, model: str, backend: str, metadata: Path, options: argpa
         for key in pairs[0][0]:
             ratios = [one[key] / other[key] for one, other in pairs]
             base = statistics.median(one[key] for one, _ in pairs)
-            print(f"{scene:10} {model:10} {backend:8} {key[0]:9} {key[1]:6} {base:10.2f} "
-                  f"{statistics.median(ratios):7.2f} {min(ratios):7.2f} {max(ratios):7.2f}", flush=True)  # fmt: skip
+            figures = " | ".join(f"{x:.2f}" for x in (base, statistics.median(ratios), min(ratios), max(ratios)))
+            print(f"| {scene} | {model} | {backend} | {key[0]} | {key[1]} | {figures} |", flush=True)
 
 
 def together(command: list[str], environment: dict[str, str], processes: int) -> Times:
@@ -97,22 +98,6 @@ def one_and_two(run: Run) -> tuple[Times, Times]:
 
 def four_and_four(run: Run) -> tuple[Times, Times]:
     return run({"THREADS": "1"}, 4), run({"THREADS": "0"}, 4)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def busy() -> Iterator[None]:
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in os.sched_getaffinity(0)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
 
 
 SCENES = {"idle": (quiet, one_and_two), "busy": (busy, one_and_two), "processes": (quiet, four_and_four)}

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "neml2/aoti/History.h"
 
-#include "aoti/Arguments.h"
 #include "aoti/HistoryFile.h"
-#include "aoti/Memory.h"
-#include "aoti/NearMatch.h"
-#include "aoti/guard.h"
+#include "call/Arguments.h"
+#include "call/Memory.h"
+#include "call/guard.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/NearMatch.h"
 
 #include <ATen/ATen.h>
 #include <algorithm>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/HistoryFile.h"
 
-#include "aoti/Archive.h"
-#include "aoti/Sha256.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/Archive.h"
+#include "package/Sha256.h"
 
 #include <ATen/Functions.h>
 #include <bit>

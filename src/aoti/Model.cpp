@@ -2,29 +2,18 @@
 #include "neml2/aoti/Model.h"
 
 #include "aoti/ModelImplementation.h"
-#include "aoti/NaturalShapes.h"
-#include "aoti/guard.h"
+#include "call/NaturalShapes.h"
+#include "call/guard.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <algorithm>
 
 namespace neml2::aoti
 {
-namespace
-{
-
-/// Part of a list of operands: the next `count`.
-std::span<const Operand> take(std::span<const Operand> & operands, std::int64_t count)
-{
-  const auto taken = operands.first(static_cast<std::size_t>(count));
-  operands = operands.subspan(static_cast<std::size_t>(count));
-  return taken;
-}
-
-} // namespace
 
 Model::Model(const std::filesystem::path & metadata, const SolverOptions & solvers)
-    : _impl(guarded([&] { return std::make_unique<Implementation>(metadata, SolverOverrides(solvers)); }))
+    : _impl(guarded(
+          [&] { return std::make_unique<Implementation>(load_engine(metadata, SolverOverrides(solvers))); }))
 {
 }
 
@@ -37,8 +26,8 @@ ValueMap Model::forward(const ValueMap & inputs) const
   return guarded(
       [&]
       {
-        Call call(_impl->signature, inputs, _impl->present());
-        call.bind(_impl->dispatcher.get());
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
+        _impl->bind(call);
         auto outputs = _impl->make_outputs(call);
         _impl->run(call);
         return outputs;
@@ -50,8 +39,8 @@ ValueMap Model::forward_natural(const ValueMap & inputs) const
   return guarded(
       [&]
       {
-        Call call(_impl->signature, inputs, _impl->present());
-        call.bind(_impl->dispatcher.get());
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
+        _impl->bind(call);
         auto outputs = _impl->make_outputs(call);
         std::atomic<std::uint64_t> iterated = 0;
         call.job.iterated = &iterated;
@@ -68,8 +57,8 @@ void Model::forward_into(const ValueMap & inputs, const ValueMap & outputs) cons
   return guarded(
       [&]
       {
-        Call call(_impl->signature, inputs, _impl->present());
-        call.bind(_impl->dispatcher.get());
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
+        _impl->bind(call);
         _impl->own_outputs(call, outputs);
         _impl->run(call);
       });
@@ -81,17 +70,16 @@ std::pair<ValueMap, ValueMap> Model::jvp(const ValueMap & inputs, const ValueMap
       [&]
       {
         _impl->need_derivatives("jvp");
-        Call call(_impl->signature, inputs, _impl->present());
-        _impl->plan_jvp(call, tangents, _impl->differentiated);
-        call.bind(_impl->dispatcher.get());
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
+        _impl->want_tangents(call, tangents, _impl->differentiated);
+        _impl->bind(call);
         auto outputs = _impl->make_outputs(call);
         ValueMap products;
-        std::span<const Operand> results = call.job.plan->results;
         for (const auto i : _impl->differentiated)
         {
           const auto & output = _impl->signature.outputs[i];
           const auto & tensor = products.emplace(output.name, call.make(output.trailing, true)).first->second;
-          call.add_sink(tensor, output.trailing.size(), true, take(results, output.range.size));
+          call.add_sink(tensor, output.trailing.size(), true, {Result::tangent, i}, output.range.size);
         }
         _impl->run(call);
         return std::pair(std::move(outputs), std::move(products));
@@ -105,7 +93,7 @@ void Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const V
       [&]
       {
         _impl->need_derivatives("jvp");
-        Call call(_impl->signature, inputs, _impl->present());
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
         std::vector<std::size_t> wanted;
         for (const auto & [name, tensor] : output_tangents)
         {
@@ -115,16 +103,15 @@ void Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const V
             throw FatalError("no derivative of '" + name + "' was compiled; compile the model with -d " +
                              name + ":");
         }
-        _impl->plan_jvp(call, tangents, wanted);
-        call.bind(_impl->dispatcher.get());
+        _impl->want_tangents(call, tangents, wanted);
+        _impl->bind(call);
         _impl->own_outputs(call, outputs);
-        std::span<const Operand> results = call.job.plan->results;
         for (const auto i : wanted)
         {
           const auto & output = _impl->signature.outputs[i];
           const auto tensor = call.own(output_tangents.at(output.name), {"output tangent", output.name},
                                        output.trailing, true);
-          call.add_sink(tensor, output.trailing.size(), true, take(results, output.range.size));
+          call.add_sink(tensor, output.trailing.size(), true, {Result::tangent, i}, output.range.size);
         }
         _impl->run(call);
       });
@@ -136,19 +123,18 @@ std::pair<ValueMap, JacobianMap> Model::jacobian(const ValueMap & inputs) const
       [&]
       {
         _impl->need_derivatives("jacobian");
-        Call call(_impl->signature, inputs, _impl->present());
-        const auto use = _impl->plan_jacobian(call, std::vector<char>(_impl->pairs.size(), 1));
-        call.bind(_impl->dispatcher.get());
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
+        const auto use = _impl->want_blocks(call, std::vector<char>(_impl->pairs.size(), 1));
+        _impl->bind(call);
         auto outputs = _impl->make_outputs(call);
         JacobianMap blocks;
-        std::span<const Operand> results = call.job.plan->results;
         for (std::size_t p = 0; p < use.size(); p++)
         {
           const bool batched = use[p] == PairUse::batched;
           const auto shape = _impl->block_shape(p);
           const auto & [output, input] = _impl->pairs[p];
           const auto & tensor = blocks[output].emplace(input, call.make(shape, batched)).first->second;
-          call.add_sink(tensor, shape.size(), batched, take(results, _impl->block_size(p)));
+          call.add_sink(tensor, shape.size(), batched, {Result::block, p}, _impl->block_size(p));
         }
         _impl->run(call);
         return std::pair(std::move(outputs), std::move(blocks));
@@ -161,7 +147,7 @@ void Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, con
       [&]
       {
         _impl->need_derivatives("jacobian");
-        Call call(_impl->signature, inputs, _impl->present());
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
         std::vector<const at::Tensor *> tensors(_impl->pairs.size(), nullptr);
         std::vector<char> wanted(_impl->pairs.size(), 0);
         for (const auto & [output, row] : blocks)
@@ -171,10 +157,9 @@ void Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, con
             tensors[p] = &tensor;
             wanted[p] = 1;
           }
-        const auto use = _impl->plan_jacobian(call, wanted);
-        call.bind(_impl->dispatcher.get());
+        const auto use = _impl->want_blocks(call, wanted);
+        _impl->bind(call);
         _impl->own_outputs(call, outputs);
-        std::span<const Operand> results = call.job.plan->results;
         for (std::size_t p = 0; p < use.size(); p++)
           if (wanted[p])
           {
@@ -182,7 +167,7 @@ void Model::jacobian_into(const ValueMap & inputs, const ValueMap & outputs, con
             const auto tensor =
                 call.own(*tensors[p], {"block", _impl->pair_names[p]}, shape, use[p] == PairUse::batched);
             const bool batched = tensor.dim() > std::ssize(shape);
-            call.add_sink(tensor, shape.size(), batched, take(results, _impl->block_size(p)));
+            call.add_sink(tensor, shape.size(), batched, {Result::block, p}, _impl->block_size(p));
           }
         _impl->run(call);
       });

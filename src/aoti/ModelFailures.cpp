@@ -68,9 +68,9 @@ std::string Model::Implementation::equal_inputs(const ValueMap & inputs,
     try
     {
       Call call(signature, values, fixed);
-      call.bind();
+      call.bind(engine->strided_axes());
       const auto outputs = make_outputs(call);
-      engine.run(call.job);
+      engine->run(call.job);
     }
     catch (const ConvergenceError & error)
     {

@@ -1,33 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "aoti/ModelImplementation.h"
 
-#include "aoti/NearMatch.h"
-#include "native/NativeEngine.h"
+#include "engines/FailureReport.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/NearMatch.h"
 
 #include <ATen/Functions.h>
 #include <algorithm>
 
 namespace neml2::aoti
 {
-namespace
-{
-
-Metadata read_metadata(const std::filesystem::path & path, const SolverOverrides & solvers)
+std::unique_ptr<const Engine> load_engine(const std::filesystem::path & path, const SolverOverrides & solvers)
 {
   auto metadata = Metadata::read(path);
   override_solvers(metadata, solvers);
-  return metadata;
+  return make_engine(std::move(metadata));
 }
 
-} // namespace
-
-Model::Implementation::Implementation(const std::filesystem::path & path, const SolverOverrides & solvers)
-    : engine(read_metadata(path, solvers))
+Model::Implementation::Implementation(std::unique_ptr<const Engine> owned) : engine(std::move(owned))
 {
   signature.dtype = metadata().dtype;
-  signature.device = c10::Device(metadata().device);
-  signature.follows_strides = engine.native();
+  signature.device = engine->device();
   collect_variables();
   collect_history();
   collect_parameters();
@@ -53,9 +46,6 @@ void Model::Implementation::collect_variables()
     signature.outputs.emplace_back(info);
     output_names.push_back(info.name);
     output_shapes[info.name] = info.trailing_shape();
-    auto & sources = _output_sources.emplace_back();
-    for (std::int64_t i = info.range.offset; i < info.range.end(); i++)
-      sources.push_back({state_array, static_cast<std::int32_t>(i)});
   }
 }
 
@@ -118,17 +108,6 @@ void Model::Implementation::collect_pairs()
   }
 }
 
-PlanSource Model::Implementation::plan_source() const
-{
-  PlanSource source{metadata(), engine.segments(), {}, {}};
-  for (std::size_t p = 0; p < pairs.size(); p++)
-  {
-    source.pair_outputs.push_back(signature.outputs[_pair_outputs[p]].range);
-    source.pair_inputs.push_back(slot(_pair_inputs[p]).range);
-  }
-  return source;
-}
-
 void Model::Implementation::need_derivatives(const char * operation) const
 {
   if (pairs.empty())
@@ -168,14 +147,6 @@ std::int64_t Model::Implementation::block_size(std::size_t pair) const
   return signature.outputs[_pair_outputs[pair]].range.size * slot(_pair_inputs[pair]).range.size;
 }
 
-std::vector<std::int64_t> Model::Implementation::block_sizes() const
-{
-  std::vector<std::int64_t> sizes;
-  for (std::size_t p = 0; p < pairs.size(); p++)
-    sizes.push_back(block_size(p));
-  return sizes;
-}
-
 ValueMap Model::Implementation::make_outputs(Call & call) const
 {
   ValueMap outputs;
@@ -183,7 +154,7 @@ ValueMap Model::Implementation::make_outputs(Call & call) const
   {
     const auto & output = signature.outputs[i];
     const auto & tensor = outputs.emplace(output.name, call.make(output.trailing, true)).first->second;
-    call.add_sink(tensor, output.trailing.size(), true, _output_sources[i]);
+    call.add_sink(tensor, output.trailing.size(), true, {Result::output, i}, output.range.size);
   }
   return outputs;
 }
@@ -193,9 +164,9 @@ void Model::Implementation::own_outputs(Call & call, const ValueMap & outputs) c
   for (const auto & [name, tensor] : outputs)
   {
     const auto i = output_number(name, "output");
-    const auto & trailing = signature.outputs[i].trailing;
+    const auto & [label, range, trailing] = signature.outputs[i];
     call.add_sink(call.own(tensor, {"output", name}, trailing, true), trailing.size(), true,
-                  _output_sources[i]);
+                  {Result::output, i}, range.size);
   }
 }
 
@@ -213,72 +184,44 @@ std::vector<PairUse> Model::Implementation::uses(const Call & call, const std::v
   return use;
 }
 
-const DerivativePlan & Model::Implementation::plan(const PlanRequest & request) const
+std::vector<PairUse> Model::Implementation::want_blocks(Call & call, const std::vector<char> & wanted) const
 {
-  const auto & [use, outputs, places, along_tangents] = request;
-  std::string key = along_tangents ? "v" : "J";
-  for (const auto pair : use)
-    key += static_cast<char>(pair);
-  for (const auto place : places)
-    key += place >= 0 ? 't' : '0';
-  for (const auto output : outputs)
-    key += "," + std::to_string(output);
-  const auto make = [&]
-  {
-    if (!along_tangents)
-      return engine.native() ? native_plan_jacobian(block_sizes(), use)
-                             : aoti::plan_jacobian(plan_source(), use);
-    if (engine.native())
-      return native_plan_jvp(pairs.size(), signature.outputs, outputs);
-    std::vector<std::int64_t> by_pair;
-    for (const auto input : _pair_inputs)
-      by_pair.push_back(places[input]);
-    return aoti::plan_jvp(plan_source(), use, by_pair, outputs);
-  };
-  return _plans.get(key, make);
+  call.job.derivatives = {false, uses(call, wanted), {}, {}};
+  return call.job.derivatives->use;
 }
 
-const std::vector<PairUse> & Model::Implementation::plan_jacobian(Call & call,
-                                                                  const std::vector<char> & wanted) const
-{
-  call.request.use = uses(call, wanted);
-  call.job.plan = &plan(call.request);
-  return call.request.use;
-}
-
-void Model::Implementation::plan_jvp(Call & call, const ValueMap & tangents,
-                                     const std::vector<std::size_t> & outputs) const
+void Model::Implementation::want_tangents(Call & call, const ValueMap & tangents,
+                                          const std::vector<std::size_t> & outputs) const
 {
   call.add_tangents(tangents, _differentiable);
   std::vector<char> wanted(pairs.size(), 0);
+  std::vector<std::int64_t> places(pairs.size());
   for (std::size_t p = 0; p < pairs.size(); p++)
-    wanted[p] = call.tangent_place(_pair_inputs[p]) >= 0 &&
-                std::find(outputs.begin(), outputs.end(), _pair_outputs[p]) != outputs.end();
-  call.request = {uses(call, wanted), outputs, {}, true};
-  for (std::size_t i = 0; i < _differentiable.size(); i++)
-    call.request.places.push_back(call.tangent_place(i));
-  call.job.plan = &plan(call.request);
+  {
+    places[p] = call.tangent_place(_pair_inputs[p]);
+    wanted[p] =
+        places[p] >= 0 && std::find(outputs.begin(), outputs.end(), _pair_outputs[p]) != outputs.end();
+  }
+  call.job.derivatives = {true, uses(call, wanted), outputs, std::move(places)};
 }
 
-const Operand * Model::Implementation::sources_like(const Implementation & other, const Job & job,
-                                                    const Sink & sink, const DerivativePlan * plan) const
+void Model::Implementation::bind(DispatchedCall & call) const
 {
-  for (std::size_t i = 0; i < _output_sources.size(); i++)
-    if (sink.sources == other._output_sources[i].data())
-      return _output_sources[i].data();
-  return plan->results.data() + (sink.sources - job.plan->results.data());
+  if (dispatcher)
+    call.spread.emplace(dispatcher->spread(call.points(), call.device()));
+  call.bind(call.spread ? call.spread->strided_axes : engine->strided_axes());
 }
 
-void Model::Implementation::run(Call & call) const
+void Model::Implementation::run(DispatchedCall & call) const
 {
   call.announce();
   const auto cause = [&](const FailedPoint & point) { return cause_of(call, point); };
   if (dispatcher)
-    dispatcher->run(call, cause);
+    dispatcher->run(call.job, *call.spread, cause);
   else
     try
     {
-      engine.run(call.job);
+      engine->run(call.job);
     }
     catch (const ConvergenceError & error)
     {
@@ -288,26 +231,10 @@ void Model::Implementation::run(Call & call) const
 }
 
 void Model::Implementation::dispatch(std::shared_ptr<Scheduler> scheduler,
-                                     std::vector<std::unique_ptr<Implementation>> others)
+                                     std::vector<std::unique_ptr<const Engine>> others)
 {
-  const auto names = [](const std::vector<Slot> & slots)
-  {
-    std::vector<std::pair<std::string, std::vector<std::int64_t>>> list;
-    for (const auto & slot : slots)
-      list.emplace_back(slot.name, slot.trailing);
-    return list;
-  };
-  for (const auto & other : others)
-    if (const auto & theirs = other->signature; names(theirs.inputs) != names(signature.inputs) ||
-                                                names(theirs.outputs) != names(signature.outputs) ||
-                                                names(theirs.parameters) != names(signature.parameters) ||
-                                                theirs.dtype != signature.dtype || other->pairs != pairs)
-      throw FatalError("the packages of '" + metadata().name + "' for '" + signature.device.str() +
-                       "' and '" + theirs.device.str() +
-                       "' differ in their variables, parameters, derivatives or " +
-                       "precision; compile both with the same options");
   signature.anywhere = true;
-  dispatcher = std::make_unique<dispatchers::Dispatcher>(*this, std::move(scheduler), std::move(others));
+  dispatcher = std::make_unique<dispatchers::Dispatcher>(*engine, std::move(scheduler), std::move(others));
 }
 
 void Model::Implementation::set_parameter(const std::string & name, const at::Tensor & value)
@@ -329,8 +256,10 @@ void Model::Implementation::set_parameter(const std::string & name, const at::Te
   const std::lock_guard lock(_setting);
   auto values = *present();
   values[static_cast<std::size_t>(slot - slots.begin())] = value;
-  _values = std::make_shared<const ParameterValues>(std::move(values));
+  auto published = std::make_shared<const ParameterValues>(std::move(values));
   std::swap(promoted->second, replaced);
+  const std::lock_guard brief(_publishing);
+  _values.swap(published);
 }
 
 } // namespace neml2::aoti

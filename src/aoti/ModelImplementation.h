@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/Call.h"
-#include "aoti/Engine.h"
-#include "aoti/NewtonOptions.h"
+#include "call/Call.h"
 #include "dispatchers/Dispatcher.h"
+#include "engines/Engine.h"
 #include "neml2/aoti/Model.h"
+#include "package/SolverOverrides.h"
 
-#include <atomic>
-#include <functional>
 #include <mutex>
+#include <optional>
 
 namespace neml2::aoti
 {
+
+/// The engine for a package. Throws FatalError.
+std::unique_ptr<const Engine> load_engine(const std::filesystem::path & metadata,
+                                          const SolverOverrides & solvers);
+
+/// A call, and how its points are spread where the model is dispatched.
+struct DispatchedCall : Call
+{
+  using Call::Call;
+
+  std::optional<dispatchers::Spread> spread;
+};
 
 /// A model's names, resolved to numbers, and the steps that its operations share.
 ///
@@ -20,9 +31,9 @@ namespace neml2::aoti
 class Model::Implementation
 {
 public:
-  Implementation(const std::filesystem::path & path, const SolverOverrides & solvers);
+  explicit Implementation(std::unique_ptr<const Engine> engine);
 
-  const Metadata & metadata() const { return engine.metadata(); }
+  const Metadata & metadata() const { return engine->metadata(); }
 
   /// Throws FatalError where the package has no derivatives.
   void need_derivatives(const char * operation) const;
@@ -35,37 +46,36 @@ public:
   ValueMap make_outputs(Call & call) const;
   void own_outputs(Call & call, const ValueMap & outputs) const;
 
-  /// Spreads calls over devices from now on; `others` are this model on the scheduler's devices but the
+  /// Spreads calls over devices from now on; `others` run this model on the scheduler's devices but the
   /// first, which is this one's. Throws FatalError where they differ.
-  void dispatch(std::shared_ptr<Scheduler> scheduler, std::vector<std::unique_ptr<Implementation>> others);
+  void dispatch(std::shared_ptr<Scheduler> scheduler, std::vector<std::unique_ptr<const Engine>> others);
 
-  /// The plan for a request, which may have been made by the same model on another device.
-  const DerivativePlan & plan(const PlanRequest & request) const;
+  /// Asks for the blocks of some pairs (by pair: wanted or not), says how each is used.
+  std::vector<PairUse> want_blocks(Call & call, const std::vector<char> & wanted) const;
 
-  /// The places of the results that `sink`, of a job of `other`, is for; `plan` is that of this model.
-  const Operand * sources_like(const Implementation & other, const Job & job, const Sink & sink,
-                               const DerivativePlan * plan) const;
-
-  /// Chooses the plan for the blocks of some pairs (by pair: wanted or not), says how each is used.
-  const std::vector<PairUse> & plan_jacobian(Call & call, const std::vector<char> & wanted) const;
-
-  /// Adds tangents and chooses the plan for the tangents of some outputs.
-  void plan_jvp(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const;
+  /// Adds tangents and asks for those of some outputs.
+  void want_tangents(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const;
 
   /// Axes of one point of a pair's block.
   std::vector<std::int64_t> block_shape(std::size_t pair) const;
   std::int64_t block_size(std::size_t pair) const;
-  std::vector<std::int64_t> block_sizes() const;
+
+  /// Fills the job of a call whose arguments are complete.
+  void bind(DispatchedCall & call) const;
 
   /// Throws FatalError, or ConvergenceError with the points that failed.
-  void run(Call & call) const;
+  void run(DispatchedCall & call) const;
 
   /// The parameters as they are now; a call keeps to them, whatever is set meanwhile.
-  std::shared_ptr<const ParameterValues> present() const { return _values.load(); }
+  std::shared_ptr<const ParameterValues> present() const
+  {
+    const std::lock_guard lock(_publishing);
+    return _values;
+  }
 
   void set_parameter(const std::string & name, const at::Tensor & value);
 
-  Engine engine;
+  std::unique_ptr<const Engine> engine;
   Signature signature;
   std::unique_ptr<dispatchers::Dispatcher> dispatcher; ///< null: everything runs here
   ValueMap parameters; ///< the promoted ones; shares its tensors with present()
@@ -78,8 +88,9 @@ public:
   std::vector<HistoryPair> history;
 
 private:
-  std::atomic<std::shared_ptr<const ParameterValues>> _values;
-  std::mutex _setting; // of parameters; calls do not wait for it
+  std::shared_ptr<const ParameterValues> _values;
+  mutable std::mutex _publishing; // of _values: an atomic shared_ptr has a lock too, and in GCC 12 a race
+  std::mutex _setting;            // of parameters; calls do not wait for it
 
   const Slot & slot(std::size_t number) const;
   void collect_variables();
@@ -87,16 +98,13 @@ private:
   void collect_parameters();
   void collect_pairs();
   std::vector<PairUse> uses(const Call & call, const std::vector<char> & wanted) const;
-  PlanSource plan_source() const;
   std::string cause_of(const Call & call, const FailedPoint & point) const;
   std::string equal_inputs(const ValueMap & inputs,
                            const std::shared_ptr<const ParameterValues> & fixed) const;
 
-  std::vector<std::vector<Operand>> _output_sources; ///< places of each output in the state
   std::vector<std::size_t> _pair_inputs, _pair_outputs;
   std::vector<std::vector<std::size_t>> _dependencies; ///< by pair
   std::vector<char> _differentiable;                   ///< by input or stored parameter
-  mutable PlanCache _plans;
 };
 
 } // namespace neml2::aoti

@@ -2,10 +2,10 @@
 #include "neml2/aoti/load_model.h"
 
 #include "aoti/ModelImplementation.h"
-#include "aoti/NearMatch.h"
-#include "aoti/Stub.h"
-#include "aoti/guard.h"
+#include "call/guard.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/NearMatch.h"
+#include "package/Stub.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
@@ -49,14 +49,14 @@ void set_from_text(const Model & model, const std::filesystem::path & stub, cons
 }
 
 /// The package for a device: "cpu", "cuda" or "cuda:1".
-std::unique_ptr<Model::Implementation> load_for(const Stub & contents, const std::filesystem::path & stub,
-                                                const std::string & name, const std::string & device)
+std::unique_ptr<const Engine> load_for(const Stub & contents, const std::filesystem::path & stub,
+                                       const std::string & name, const std::string & device)
 {
   const auto kind = device.substr(0, device.find(':'));
   c10::OptionalDeviceGuard present;
   if (kind != "cpu" && kind != device)
     present.reset_device(c10::Device(device));
-  return std::make_unique<Model::Implementation>(contents.metadata(stub, name, kind), contents.solvers);
+  return load_engine(contents.metadata(stub, name, kind), contents.solvers);
 }
 
 } // namespace
@@ -71,10 +71,11 @@ ModelHandle load_model(const std::filesystem::path & stub, const std::string & n
         auto contents = Stub::read(stub, name);
         contents.solvers.add(SolverOverrides(solvers));
         const auto load = [&](const std::string & place) { return load_for(contents, stub, name, place); };
-        auto first = load(scheduler ? scheduler->devices().front() : device);
+        auto first =
+            std::make_unique<Model::Implementation>(load(scheduler ? scheduler->devices().front() : device));
         if (scheduler)
         {
-          std::vector<std::unique_ptr<Model::Implementation>> others;
+          std::vector<std::unique_ptr<const Engine>> others;
           for (std::size_t d = 1; d < scheduler->devices().size(); d++)
             others.push_back(load(scheduler->devices()[d]));
           first->dispatch(std::move(scheduler), std::move(others));

@@ -12,6 +12,8 @@
 #include "neml2/solvers/Newton.h"
 #include "neml2/solvers/OptionTable.h"
 #include "neml2/solvers/Substepping.h"
+#include "neml2/threads/Team.h"
+#include "neml2/threads/allowed.h"
 
 #include <algorithm>
 #include <cmath>
@@ -64,6 +66,56 @@ void squared_norms(const at::Tensor & rows, std::span<double> values)
     values[i] = sum;
   }
 }
+
+/// Solves J du = -r for lu_lanes systems at a time, side by side; unused lanes repeat the last system.
+template <class T>
+class BlockSolver
+{
+public:
+  /// System i has row where[i] of the tensors, and gets singular[i].
+  BlockSolver(const at::Tensor & jacobian, const at::Tensor & r, const at::Tensor & du,
+              std::span<const Index> where, std::span<std::uint8_t> singular)
+      : _jacobian(jacobian.const_data_ptr<T>()), _r(r.const_data_ptr<T>()), _du(du.mutable_data_ptr<T>()),
+        _where(where), _singular(singular), _n(static_cast<int>(r.size(1))), _lda(lu_row_stride<T>(_n)),
+        _a(static_cast<std::size_t>(_n * _lda * lu_lanes)), _b(static_cast<std::size_t>(_n * lu_lanes))
+  {
+  }
+
+  void operator()(Index block)
+  {
+    const Index start = block * lu_lanes;
+    const int lanes = static_cast<int>(std::min<Index>(lu_lanes, std::ssize(_where) - start));
+    for (int l = 0; l < lu_lanes; ++l)
+      load(_where[static_cast<std::size_t>(start + std::min(l, lanes - 1))], l);
+    const std::uint32_t bad = lu_functions<T>().factor_solve(_a.data(), _b.data(), _n, 1, lanes, _lda);
+    for (int l = 0; l < lanes; ++l)
+    {
+      const auto system = static_cast<std::size_t>(start + l);
+      _singular[system] = (bad >> l) & 1u;
+      for (int i = 0; i < _n; ++i)
+        _du[_where[system] * _n + i] = _b[static_cast<std::size_t>(i * lu_lanes + l)];
+    }
+  }
+
+private:
+  void load(Index row, int lane)
+  {
+    for (int i = 0; i < _n; ++i)
+    {
+      _b[static_cast<std::size_t>(i * lu_lanes + lane)] = -_r[row * _n + i];
+      for (int j = 0; j < _n; ++j)
+        _a[static_cast<std::size_t>((i * _lda + j) * lu_lanes + lane)] = _jacobian[(row * _n + i) * _n + j];
+    }
+  }
+
+  const T * _jacobian;
+  const T * _r;
+  T * _du;
+  std::span<const Index> _where;
+  std::span<std::uint8_t> _singular;
+  int _n, _lda;
+  std::vector<T> _a, _b;
+};
 
 /**
  * A batch of systems whose residual and Jacobian are computed in Python, on the rows asked for; linear
@@ -229,50 +281,22 @@ private:
     }
   }
 
-  /// Blocks of lu_lanes systems side by side; unused lanes repeat the last system.
   template <class T>
   void solve_cpu(Points points, std::span<std::uint8_t> singular)
   {
+    constexpr double piece_operations = 30000; // of some 10 us: less is not worth sharing out
     const std::vector<Index> where = slots(points);
-    const auto count = static_cast<Index>(where.size());
-    const int n = static_cast<int>(_r.size(1));
-    const int lda = lu_row_stride<T>(n);
-    const T * jacobian = _jacobian.const_data_ptr<T>();
-    const T * r = _r.const_data_ptr<T>();
-    T * du = _du.mutable_data_ptr<T>();
-    const Index blocks = at::divup(count, Index(lu_lanes));
-
-    at::parallel_for(0, blocks, 1,
-                     [&](Index first, Index last)
-                     {
-                       std::vector<T> a(static_cast<std::size_t>(n) * lda * lu_lanes);
-                       std::vector<T> b(static_cast<std::size_t>(n) * lu_lanes);
-                       for (Index block = first; block < last; ++block)
-                       {
-                         const Index start = block * lu_lanes;
-                         const int lanes = static_cast<int>(std::min<Index>(lu_lanes, count - start));
-                         for (int l = 0; l < lu_lanes; ++l)
-                         {
-                           const Index slot = where[static_cast<std::size_t>(start + std::min(l, lanes - 1))];
-                           for (int i = 0; i < n; ++i)
-                           {
-                             b[static_cast<std::size_t>(i * lu_lanes + l)] = -r[slot * n + i];
-                             for (int j = 0; j < n; ++j)
-                               a[static_cast<std::size_t>((i * lda + j) * lu_lanes + l)] =
-                                   jacobian[(slot * n + i) * n + j];
-                           }
-                         }
-                         const std::uint32_t bad =
-                             lu_functions<T>().factor_solve(a.data(), b.data(), n, 1, lanes, lda);
-                         for (int l = 0; l < lanes; ++l)
-                         {
-                           singular[static_cast<std::size_t>(start + l)] = (bad >> l) & 1u;
-                           const Index slot = where[static_cast<std::size_t>(start + l)];
-                           for (int i = 0; i < n; ++i)
-                             du[slot * n + i] = b[static_cast<std::size_t>(i * lu_lanes + l)];
-                         }
-                       }
-                     });
+    const auto n = static_cast<double>(_r.size(1));
+    const auto grain = static_cast<Index>(piece_operations / (lu_lanes * n * n * (n / 3 + 1))) + 1;
+    threads::Team::of_process().share(at::divup(std::ssize(where), Index(lu_lanes)), grain,
+                                      threads::allowed() - 1,
+                                      [&](threads::Claims & claims)
+                                      {
+                                        BlockSolver<T> solve(_jacobian, _r, _du, where, singular);
+                                        while (const auto blocks = claims.claim())
+                                          for (auto block = blocks.begin; block < blocks.end; ++block)
+                                            solve(block);
+                                      });
   }
 
   /// The same through ATen, on other devices.

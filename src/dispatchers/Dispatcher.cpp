@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "dispatchers/Dispatcher.h"
 
-#include "aoti/ModelImplementation.h"
-#include "aoti/guard.h"
+#include "call/guard.h"
 #include "dispatchers/Failures.h"
 #include "dispatchers/PartJob.h"
 #include "dispatchers/Worker.h"
 #include "neml2/aoti/exceptions.h"
 #include "neml2/threads/allowed.h"
 
+#include <algorithm>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 
 namespace neml2::dispatchers
 {
@@ -25,6 +27,36 @@ void synchronize(c10::Device device)
     c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
 }
 
+using Names = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
+
+/// Throws FatalError unless two packages have the same variables, parameters, derivatives and precision.
+void check_same(const aoti::Metadata & ours, const aoti::Metadata & theirs)
+{
+  const auto variables = [](const std::vector<aoti::VariableInfo> & infos)
+  {
+    Names names;
+    for (const auto & info : infos)
+      names.emplace_back(info.name, info.trailing_shape());
+    return names;
+  };
+  const auto parameters = [](const aoti::Metadata & metadata)
+  {
+    Names names;
+    for (const auto & info : metadata.parameters)
+      if (info.stored)
+        names.emplace_back(info.variable.name, info.variable.trailing_shape());
+    return names;
+  };
+  const auto same_pair = [](const aoti::PairInfo & a, const aoti::PairInfo & b)
+  { return a.output == b.output && a.input == b.input; };
+  if (variables(ours.inputs) != variables(theirs.inputs) ||
+      variables(ours.outputs) != variables(theirs.outputs) || parameters(ours) != parameters(theirs) ||
+      !std::ranges::equal(ours.derivatives, theirs.derivatives, same_pair) || ours.dtype != theirs.dtype)
+    throw aoti::FatalError("the packages of '" + ours.name + "' for '" + ours.device + "' and '" +
+                           theirs.device + "' differ in their variables, parameters, derivatives or " +
+                           "precision; compile both with the same options");
+}
+
 double seconds_since(std::chrono::steady_clock::time_point begin)
 {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -32,27 +64,29 @@ double seconds_since(std::chrono::steady_clock::time_point begin)
 
 } // namespace
 
-/// A device, the model there, and the thread that feeds it.
+/// A device, the engine there, and the thread that feeds it.
 struct Dispatcher::Place
 {
-  std::unique_ptr<Implementation> own; ///< null for the first device
-  const Implementation * model;
+  std::unique_ptr<const aoti::Engine> own; ///< null for the first device
+  const aoti::Engine * engine;
   bool apart;                     ///< a numbered processor: whatever is elsewhere counts as not in its memory
   std::unique_ptr<Worker> worker; ///< where there are several devices
 
-  bool reaches(c10::Device home) const { return !apart && model->signature.device == home; }
+  bool reaches(c10::Device home) const { return !apart && engine->device() == home; }
 };
 
-Dispatcher::Dispatcher(const Implementation & first, std::shared_ptr<Scheduler> scheduler,
-                       std::vector<std::unique_ptr<Implementation>> others)
+Dispatcher::Dispatcher(const aoti::Engine & first, std::shared_ptr<Scheduler> scheduler,
+                       std::vector<std::unique_ptr<const aoti::Engine>> others)
     : _first(first), _scheduler(std::move(scheduler))
 {
+  for (const auto & other : others)
+    check_same(first.metadata(), other->metadata());
   others.insert(others.begin(), nullptr);
   const auto & names = _scheduler->devices();
   for (std::size_t d = 0; d < names.size(); d++)
   {
-    const auto * model = others[d] ? others[d].get() : &first;
-    _places.push_back({std::move(others[d]), model, names[d].starts_with("cpu:"),
+    const auto * engine = others[d] ? others[d].get() : &first;
+    _places.push_back({std::move(others[d]), engine, names[d].starts_with("cpu:"),
                        names.size() > 1 ? std::make_unique<Worker>() : nullptr});
   }
 }
@@ -62,6 +96,7 @@ Dispatcher::~Dispatcher() = default;
 Spread Dispatcher::spread(std::int64_t points, c10::Device home) const
 {
   Spread spread;
+  spread.home = home;
   spread.load.resize(_places.size(), 0);
   if (points > 0)
   {
@@ -74,16 +109,16 @@ Spread Dispatcher::spread(std::int64_t points, c10::Device home) const
   }
   const auto & place = _places[spread.first.device];
   spread.whole = spread.first.size() == points && place.reaches(home);
-  spread.follows_strides = spread.whole && place.model->signature.follows_strides;
+  spread.strided_axes = spread.whole ? place.engine->strided_axes() : 0;
   return spread;
 }
 
-/// One call.
+/// One job.
 class Dispatcher::Run
 {
 public:
-  Run(const Dispatcher & dispatcher, aoti::Call & call)
-      : _dispatcher(dispatcher), _places(dispatcher._places), _call(call), _spread(*call.spread)
+  Run(const Dispatcher & dispatcher, const aoti::Job & job, Spread & spread)
+      : _dispatcher(dispatcher), _places(dispatcher._places), _job(job), _spread(spread)
   {
   }
 
@@ -93,8 +128,8 @@ public:
       run_here();
     else
       run_on_workers();
-    _failures.raise(_call.job.points, cause);
-    if (_given < _call.job.points)
+    _failures.raise(_job.points, cause);
+    if (_given < _job.points)
       throw aoti::FatalError("the scheduler left points of the batch to nobody");
   }
 
@@ -110,7 +145,7 @@ private:
 
   void run_on_workers()
   {
-    synchronize(_call.device()); // workers have streams of their own
+    synchronize(_spread.home); // workers have streams of their own
     const int threads = threads::allowed();
     std::unique_lock lock(_guard);
     for (std::optional<Part> part = _spread.first; part || _working > 0; part = next())
@@ -149,13 +184,13 @@ private:
   /// What is to be done next. Empty where nothing is, for now or at all.
   std::optional<Part> next()
   {
-    if (_failures.fatal() || _given == _call.job.points)
+    if (_failures.fatal() || _given == _job.points)
       return std::nullopt;
     try
     {
       const auto part = _spread.schedule->next(_spread.load);
       if (part)
-        check_part(*part, _given, _call.job.points, _places.size());
+        check_part(*part, _given, _job.points, _places.size());
       return part;
     }
     catch (...)
@@ -185,22 +220,22 @@ private:
 
   void evaluate_on(const Place & place, const Part & part) const
   {
-    const auto & model = *place.model;
-    if (_spread.whole && &model == &_dispatcher._first)
+    const auto & engine = *place.engine;
+    if (_spread.whole && &engine == &_dispatcher._first)
     {
       enter(Stage::evaluate, part);
-      return model.engine.run(_call.job);
+      return engine.run(_job);
     }
-    const auto device = model.signature.device;
+    const auto device = engine.device();
     c10::OptionalDeviceGuard present;
     if (!device.is_cpu())
       present.reset_device(device);
-    PartJob job(_call, part, _dispatcher._first, model);
+    PartJob job(_job, part, at::device(_spread.home).dtype(engine.metadata().dtype));
     enter(Stage::copy_in, part);
-    if (!place.reaches(_call.device()))
+    if (!place.reaches(_spread.home))
       job.move_to(device);
     enter(Stage::evaluate, part);
-    model.engine.run(job.job());
+    engine.run(job.job());
     enter(Stage::copy_out, part);
     job.copy_results();
     if (place.worker)
@@ -215,7 +250,7 @@ private:
 
   const Dispatcher & _dispatcher;
   const std::vector<Place> & _places;
-  aoti::Call & _call;
+  const aoti::Job & _job;
   Spread & _spread;
   std::int64_t _given = 0; ///< points before this one have been given to a device
   std::mutex _guard;       ///< of what follows, and of the spread
@@ -224,9 +259,9 @@ private:
   Failures _failures;
 };
 
-void Dispatcher::run(aoti::Call & call, const aoti::Cause & cause) const
+void Dispatcher::run(const aoti::Job & job, Spread & spread, const aoti::Cause & cause) const
 {
-  Run(*this, call)(cause);
+  Run(*this, job, spread)(cause);
 }
 
 } // namespace neml2::dispatchers

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "dispatchers/Failures.h"
 
-#include "aoti/guard.h"
+#include "call/guard.h"
 #include "neml2/aoti/exceptions.h"
 
 #include <algorithm>

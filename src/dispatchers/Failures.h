@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/FailureReport.h"
+#include "engines/FailureReport.h"
 #include "neml2/dispatchers/Scheduler.h"
 
 #include <exception>

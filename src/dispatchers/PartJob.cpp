@@ -19,11 +19,10 @@ void advance(aoti::Argument & rows, std::int64_t points, std::int64_t bytes)
 
 } // namespace
 
-PartJob::PartJob(const aoti::Call & call, const Part & part, const Implementation & from,
-                 const Implementation & to)
-    : _job(call.job), _home(at::device(call.device()).dtype(from.signature.dtype))
+PartJob::PartJob(const aoti::Job & whole, const Part & part, const at::TensorOptions & home)
+    : _job(whole), _home(home)
 {
-  const auto bytes = static_cast<std::int64_t>(c10::elementSize(from.signature.dtype));
+  const auto bytes = static_cast<std::int64_t>(home.dtype().itemsize());
   if (part.size() < _job.points)
   {
     _job.points = part.size();
@@ -37,14 +36,6 @@ PartJob::PartJob(const aoti::Call & call, const Part & part, const Implementatio
     if (part.begin > 0) // what all points share is stored once
       _job.uniform_sinks.clear();
   }
-  if (&to == &from)
-    return;
-  if (_job.plan)
-    _job.plan = &to.plan(call.request);
-  for (auto & sink : _job.sinks)
-    sink.sources = to.sources_like(from, call.job, sink, _job.plan);
-  for (auto & sink : _job.uniform_sinks)
-    sink.sources = to.sources_like(from, call.job, sink, _job.plan);
 }
 
 at::Tensor PartJob::view(const aoti::Argument & rows, std::int64_t points, std::int64_t components) const

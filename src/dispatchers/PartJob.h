@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/ModelImplementation.h"
+#include "call/Job.h"
 #include "neml2/dispatchers/Scheduler.h"
 
 #include <utility>
@@ -10,14 +10,12 @@
 namespace neml2::dispatchers
 {
 
-/// The job of some neighbouring points of a call, for a model on one device.
+/// The job of some neighbouring points of another job, for one device.
 class PartJob
 {
 public:
-  using Implementation = aoti::Model::Implementation;
-
-  /// `call` is one of `from`, and evaluated by `to`, which may be the same.
-  PartJob(const aoti::Call & call, const Part & part, const Implementation & from, const Implementation & to);
+  /// The tensors of `whole` have the options `home`.
+  PartJob(const aoti::Job & whole, const Part & part, const at::TensorOptions & home);
   PartJob(const PartJob &) = delete;
   PartJob & operator=(const PartJob &) = delete;
 

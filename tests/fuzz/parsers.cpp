@@ -8,12 +8,12 @@
  * FOLDER holds packages to start from; FIRST is the number of the first case, which is all that a case
  * depends on. Meant for a build with sanitizers; see docs/testing.md.
  */
-#include "aoti/Archive.h"
-#include "aoti/Metadata.h"
-#include "aoti/Sha256.h"
-#include "aoti/Stub.h"
 #include "cpp/aoti/zip.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/Archive.h"
+#include "package/Metadata.h"
+#include "package/Sha256.h"
+#include "package/Stub.h"
 
 #include <array>
 #include <chrono>

@@ -6,9 +6,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <pthread.h>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -39,6 +41,8 @@ struct Job
   std::int64_t places = 0;            ///< how many helpers may still join; guarded by the team
   void (*work)(void * context, class Claims & claims) = nullptr;
   void * context = nullptr;
+  std::atomic_flag failed{};
+  std::exception_ptr error = nullptr; ///< what work threw first
 
   bool exhausted() const { return next.load(std::memory_order_relaxed) >= count; }
 };
@@ -95,6 +99,21 @@ private:
   std::int64_t _claimed = 0, _pieces = 0;
 };
 
+/// One participant's part of some work. What work throws is kept, and nobody claims more then.
+inline void take_part(Job & job, Claims & claims) noexcept
+{
+  try
+  {
+    job.work(job.context, claims);
+  }
+  catch (...)
+  {
+    if (!job.failed.test_and_set())
+      job.error = std::current_exception();
+  }
+  claims.finish();
+}
+
 } // namespace detail
 
 using detail::Claims;
@@ -115,7 +134,8 @@ public:
   static Team & of_process();
 
   /// Calls work(Claims &) on this thread and on up to `helpers` others; each call claims pieces of [0,
-  /// count), `grain` long, until there are none. Returns when all are done. `work` must not throw.
+  /// count), `grain` long, until there are none. Returns when all are done. Throws the first of what work
+  /// throws; what is not claimed by then is left undone.
   template <typename Work>
   void share(std::int64_t count, std::int64_t grain, int helpers, Work && work);
 
@@ -139,6 +159,7 @@ private:
 
   void post(const std::shared_ptr<detail::Job> & job, int helpers);
   void wait_for(detail::Job & job, Nanoseconds begin, std::int64_t pieces);
+  void start_helpers(int helpers);
   void wake();
   void help();
   std::shared_ptr<detail::Job> next_job(std::uint64_t & seen);
@@ -195,9 +216,10 @@ void Team::share(std::int64_t count, std::int64_t grain, int helpers, Work && wo
   job->context = const_cast<void *>(static_cast<const void *>(std::addressof(work)));
   Claims claims(*job); // before anybody else can
   post(job, helpers);
-  work(claims);
-  claims.finish();
+  detail::take_part(*job, claims);
   wait_for(*job, begin, claims.pieces());
+  if (job->error)
+    std::rethrow_exception(job->error);
 }
 
 /// Offers a job to the helpers, unless one of them has lost its core while it looks at the list.
@@ -211,10 +233,23 @@ inline void Team::post(const std::shared_ptr<detail::Job> & job, int helpers)
       detail::relax();
   std::erase_if(_jobs, [](const auto & other) { return other->exhausted(); });
   _jobs.push_back(job);
-  for (; _helpers < helpers; _helpers++)
-    std::thread(&Team::help, this).detach();
+  start_helpers(helpers);
   _generation.fetch_add(1, std::memory_order_release);
   wake();
+}
+
+/// Starts helpers until there are so many, or the system gives no more. Called with the lock held.
+inline void Team::start_helpers(int helpers)
+{
+  try
+  {
+    for (; _helpers < helpers; _helpers++)
+      std::thread(&Team::help, this).detach();
+  }
+  catch (const std::system_error &)
+  {
+    return; // those that there are will do
+  }
 }
 
 /// Wakes two; these wake others. Called with the lock held.
@@ -249,10 +284,8 @@ inline void Team::help()
   {
     const auto job = next_job(seen);
     Claims claims(*job);
-    if (!claims.any())
-      continue;
-    job->work(job->context, claims);
-    claims.finish();
+    if (claims.any())
+      detail::take_part(*job, claims);
   }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/Sha256.h"
 #include "neml2/aoti/Model.h"
+#include "package/Sha256.h"
 
 #include <ATen/ATen.h>
 #include <cstdlib>

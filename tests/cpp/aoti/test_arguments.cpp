@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which arrays the engines read where they are.
-#include "aoti/Arguments.h"
+#include "call/Arguments.h"
 
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The engine for other devices than CPUs, on CPU tensors: it says what the CPU engine says. All other tests
 // of this folder run once more with it.
-#include "device/DeviceEngine.h"
+#include "engines/device/DeviceEngine.h"
 #include "neml2/csrc/aoti/Model.h"
 #include "packages.h"
 

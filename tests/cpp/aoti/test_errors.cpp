@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Bad calls and bad packages: the type of the error and its words.
-#include "aoti/SharedObject.h"
 #include "neml2/csrc/dispatchers/factory.h"
+#include "package/SharedObject.h"
 #include "packages.h"
 
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "aoti/Archive.h"
-#include "aoti/NearMatch.h"
-#include "aoti/Sha256.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/Archive.h"
+#include "package/NearMatch.h"
+#include "package/Sha256.h"
 #include "packages.h"
 #include "zip.h"
 

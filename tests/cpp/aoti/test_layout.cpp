@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "aoti/layout.h"
+#include "call/layout.h"
 
 #include <gtest/gtest.h>
 #include <numeric>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which tensors may lie on one another, and what calls make of those that do.
-#include "aoti/Memory.h"
+#include "call/Memory.h"
 #include "neml2/aoti/exceptions.h"
 #include "packages.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Metadata: damaged ones are refused, and so are those whose hash holds and whose numbers do not fit one
 // another.
-#include "aoti/Metadata.h"
 #include "neml2/aoti/exceptions.h"
+#include "package/Metadata.h"
 #include "packages.h"
 
 #include <nlohmann/json.hpp>

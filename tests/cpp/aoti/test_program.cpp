@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The chain rule on segments that are given as matrices, against products of those matrices.
-#include "aoti/Program.h"
+#include "engines/lanes/Program.h"
 
 #include <gtest/gtest.h>
 #include <random>

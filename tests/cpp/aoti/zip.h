@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "aoti/Archive.h"
+#include "package/Archive.h"
 
 #include <string>
 #include <utility>

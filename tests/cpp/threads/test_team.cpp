@@ -118,6 +118,52 @@ TEST(Team, WorkThatEndsEarlyDropsTheRest)
   }
 }
 
+TEST(Team, ThrowsWhatWorkThrows)
+{
+  for (const int helpers : {0, 1, 3})
+    for (int again = 0; again < 200; again++)
+    {
+      Counts counts(100);
+      const auto work = [&](Claims & claims)
+      {
+        while (const auto piece = claims.claim())
+        {
+          count(counts, piece);
+          if (piece.begin == again % 100)
+            throw std::runtime_error("piece " + std::to_string(piece.begin));
+        }
+      };
+      try
+      {
+        Team::of_process().share(100, 1, helpers, work);
+        FAIL() << "no exception";
+      }
+      catch (const std::runtime_error & error)
+      {
+        EXPECT_EQ(error.what(), "piece " + std::to_string(again % 100));
+      }
+      for (const auto & times : counts)
+        ASSERT_LE(times, 1);
+    }
+}
+
+TEST(Team, WorksAloneWhereNoThreadCanBeStarted)
+{
+  const auto child = fork(); // which has no helpers yet
+  if (child == 0)
+  {
+    pthread_attr_t endless;
+    pthread_attr_init(&endless);
+    pthread_attr_setstacksize(&endless, std::size_t(1) << 50);
+    const bool refused = pthread_setattr_default_np(&endless) == 0;
+    share_once(1000, 1, 3);
+    _exit(refused && !testing::Test::HasFailure() ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
 TEST(Team, SeveralCallersAtOnce)
 {
   std::vector<std::thread> callers;
