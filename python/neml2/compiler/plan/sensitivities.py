@@ -19,6 +19,7 @@ class Sensitivities:
         given = {**captured.parameters, **captured.inputs}
         self.requested = [(captured.outputs[out], given[name]) for out, name in captured.request.pairs]
         self._edges = {s: list(self._links(s)) for s in captured.segments} if self.requested else {}
+        self._found: dict[tuple[Segment, Value], dict[int, list[int]]] = {}
         self._active = self._way({out for out, _ in self.requested}, {given for _, given in self.requested})
 
     def _links(self, segment: Segment) -> Iterator[tuple[Value, Value]]:
@@ -65,10 +66,19 @@ class Sensitivities:
             return output.dependencies  # a point whose step is cut has gone through states that all givens decide
         if any(v.along for v in (output, given, *segment.writes)):
             return output.dependencies  # at least what the block depends on
+        slopes = self._slopes(segment, segment.writes[0] if segment.residual else output)
         values = [*segment.writes, given] if segment.residual else [given]
-        components = [c for v in values for c in v.components]
-        rows = jacobian(self.captured.graph, segment.nodes_of(output), components)
-        return self.captured.dependencies(n for row in rows for n in row)
+        return self.captured.dependencies(n for v in values for c in v.components for n in slopes[c])
+
+    def _slopes(self, segment: Segment, output: Value) -> dict[int, list[int]]:
+        """Derivatives of what decides `output` by each component that the segment is given or solves for."""
+        key = (segment, output)
+        if key not in self._found:
+            givens = {g for _, g in self._edges[segment]} | set(segment.writes if segment.residual else ())
+            components = sorted({c for v in givens for c in v.components})
+            rows = jacobian(self.captured.graph, segment.nodes_of(output), components)
+            self._found[key] = {c: list(column) for c, column in zip(components, zip(*rows, strict=True), strict=True)}
+        return self._found[key]
 
 
 def _ends(segment: Segment, given: Value) -> list[Value]:
