@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 
 import neml2
-from neml2.compiler.backends.native import kernel, package, toolchain
+from neml2.compiler.backends.native import package, toolchain
 from neml2.compiler.backends.native.lower import program_of
+from neml2.compiler.backends.native.text import kernel
 from neml2.compiler.graph.program import Program
 from neml2.compiler.package import isa
 from neml2.compiler.plan.layout import Request

@@ -16,7 +16,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from neml2.compiler.backends.native import host, kernel, loops, toolchain
+from neml2.compiler.backends.native import host, toolchain
+from neml2.compiler.backends.native.text import kernel, loops
 from neml2.native import NumericalFunction
 
 Case = tuple[NumericalFunction, dict[str, tuple[float, float]]]

@@ -81,8 +81,9 @@ def load(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str) -> 
 def _write(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, folder: Path) -> Path:
     import torch
 
-    from neml2.compiler.backends.native import kernel, package
+    from neml2.compiler.backends.native import package
     from neml2.compiler.backends.native.lower import lowered
+    from neml2.compiler.backends.native.text import kernel
     from neml2.compiler.compile import CompileError
     from neml2.compiler.plan.build import plan_of
     from neml2.compiler.plan.layout import Request

@@ -99,7 +99,7 @@ class NumericalFunction:
 
     def source(self) -> str:
         """The C++ source that is compiled."""
-        from neml2.compiler.backends.native import kernel
+        from neml2.compiler.backends.native.text import kernel
 
         return kernel.source(self.program, self.scalar)
 

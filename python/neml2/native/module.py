@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from neml2.compiler.backends.native.cpp import RESERVED, Body, argument_names, body, cpp_name, identifier
+from neml2.compiler.backends.native.text.cpp import RESERVED, Body, argument_names, body, cpp_name, identifier
 from neml2.compiler.graph.program import Argument
 from neml2.native.function import NumericalFunction
 

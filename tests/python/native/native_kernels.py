@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from input_texts import viscoplasticity_in_rates
-from neml2.compiler.backends.native import host, kernel, toolchain
+from neml2.compiler.backends.native import host, toolchain
 from neml2.compiler.backends.native.lower import program_of
+from neml2.compiler.backends.native.text import kernel
 from neml2.compiler.graph import interpret
 from neml2.compiler.graph.assemble import assemble
 from neml2.compiler.graph.pointgraph import PointGraph

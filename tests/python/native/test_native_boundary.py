@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from native_kernels import built, explicit, from_text, viscoplastic
 
-from neml2.compiler.backends.native import host, kernel, toolchain
+from neml2.compiler.backends.native import host, toolchain
+from neml2.compiler.backends.native.text import kernel
 from neml2.compiler.package import isa
 
 FOLDER = Path(__file__).parent

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from native_kernels import assert_alike, built, explicit, from_text, reference, viscoplastic
 
-from neml2.compiler.backends.native import kernel, loops, pieces
+from neml2.compiler.backends.native.text import kernel, loops, pieces
 from neml2.compiler.graph.program import Program
 from neml2.native import NumericalFunction
 

@@ -110,7 +110,7 @@ def test_accuracy_of_powers(level):
 def test_operation_without_words_is_refused_by_name():
     from dataclasses import replace
 
-    from neml2.compiler.backends.native.printer import LANES, Printer, UnsupportedOperationError
+    from neml2.compiler.backends.native.text.printer import LANES, Printer, UnsupportedOperationError
     from neml2.compiler.graph.pointgraph import PointGraph
 
     graph = PointGraph()

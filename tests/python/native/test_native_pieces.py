@@ -8,7 +8,7 @@ import re
 import pytest
 from native_kernels import assert_alike, built, explicit, from_text, viscoplastic
 
-from neml2.compiler.backends.native import kernel, pieces
+from neml2.compiler.backends.native.text import kernel, pieces
 
 
 @pytest.mark.parametrize("solver, options", [("Newton", ""), ("NewtonWithLineSearch", "max_linesearch_iterations = 5")])

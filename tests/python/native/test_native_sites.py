@@ -10,8 +10,8 @@ import pytest
 import torch
 from native_kernels import built
 
-from neml2.compiler.backends.native import kernel
 from neml2.compiler.backends.native.lower import lowered, program_of
+from neml2.compiler.backends.native.text import kernel
 from neml2.compiler.plan.layout import Request
 from neml2.compiler.plan.segments import capture_model
 from neml2.equations import ImplicitUpdate, NonlinearSystem

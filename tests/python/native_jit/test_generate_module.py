@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import input_texts
-from neml2.compiler.backends.native.cpp import argument_names, cpp_name
+from neml2.compiler.backends.native.text.cpp import argument_names, cpp_name
 from neml2.hit import load_string
 from neml2.native import Newton, NumericalFunction, generate_module, jit
 from support import ROOT

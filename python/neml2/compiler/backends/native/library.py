@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neml2.compiler.backends.native import host, kernel, toolchain
-from neml2.compiler.backends.native.cpp import identifier
+from neml2.compiler.backends.native import host, toolchain
+from neml2.compiler.backends.native.text import kernel
+from neml2.compiler.backends.native.text.cpp import identifier
 from neml2.compiler.graph.program import Program
 from neml2.compiler.package import isa, kernel_cache
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from neml2.compiler.backends.native import kernel, toolchain
+from neml2.compiler.backends.native import toolchain
+from neml2.compiler.backends.native.text import kernel
 from neml2.compiler.graph.pointgraph import LEAVES, PointGraph
 from neml2.compiler.graph.program import Linear, Program, Solve
 from neml2.compiler.package import isa, kernel_cache, staging

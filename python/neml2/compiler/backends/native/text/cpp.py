@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from neml2.compiler.backends.native.printer import Dialect, Printer
+from neml2.compiler.backends.native.text.printer import Dialect, Printer
 from neml2.compiler.graph.analysis import dependent, hoistable, involved, unheard
 from neml2.compiler.graph.program import Argument, Assign, Linear, Program, Solve
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from neml2.compiler.backends.native import loops
-from neml2.compiler.backends.native.printer import Printer
+from neml2.compiler.backends.native.text import loops
+from neml2.compiler.backends.native.text.printer import Printer
 from neml2.compiler.graph.pointgraph import LEAVES, PointGraph
 
 INDEX = "g"

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from neml2.compiler.backends.native import pieces
-from neml2.compiler.backends.native.sites import Slot, Strip, in_state
-from neml2.compiler.backends.native.systems import (
+from neml2.compiler.backends.native.text import pieces
+from neml2.compiler.backends.native.text.sites import Slot, Strip, in_state
+from neml2.compiler.backends.native.text.systems import (
     array_text,
     component,
     indent,

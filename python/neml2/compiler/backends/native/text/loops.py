@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from neml2.compiler.backends.native.printer import Printer
+from neml2.compiler.backends.native.text.printer import Printer
 from neml2.compiler.graph.pointgraph import COMMUTATIVE, PointGraph
 
 LONG = 20000

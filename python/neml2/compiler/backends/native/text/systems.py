@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from neml2.compiler.backends.native import loops, pieces
-from neml2.compiler.backends.native.printer import Printer
-from neml2.compiler.backends.native.sites import Entry, SitePrinter, Slot, Strip, Target, in_state
+from neml2.compiler.backends.native.text import loops, pieces
+from neml2.compiler.backends.native.text.printer import Printer
+from neml2.compiler.backends.native.text.sites import Entry, SitePrinter, Slot, Strip, Target, in_state
 from neml2.compiler.graph.analysis import hoistable, invertible, unheard
 from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.compiler.graph.program import Function, Increment, Linear, Program, Solve
