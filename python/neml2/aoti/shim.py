@@ -115,7 +115,7 @@ class AOTIModel(HitObject):
             text = "cannot become part of another compiled model; compile from the input file it was made from"
         elif any(is_functorch_wrapped_tensor(x) or unpack_dual(x).tangent is not None for x in values):
             text = (
-                "gives values only: a derivative through it is asked for; take the derivative of the input file that it "
+                "gives values only: a derivative through it is asked for; take that of the input file that it "
                 "was compiled from, or the package's own (`jvp`, `jacobian` of neml2.aoti.load_model)"
             )
         else:
