@@ -126,7 +126,7 @@ CASES = {
 def states(evaluate: Callable[[State], State], shapes: dict[str, tuple[int, ...]], case: Case, points: int, count: int):
     """`count` states evenly spread over a walk along the case's load: inputs by name, (count, points, ...).
 
-    evaluate: outputs by name; shapes: of the inputs, without points."""
+    evaluate: outputs by name; shapes: of the inputs at one point."""
     forces, initial = case.load(points)
     batch = 1 if case.by_grain else points
     steps = len(forces["t"]) - 1

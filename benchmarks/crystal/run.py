@@ -5,10 +5,10 @@
                                      [--routes eager aoti native] [--threads 1 2] [--seconds 1]
 
 An update is one step of one crystal. The states are kept from a walk along the load of the model (cases.py), evenly
-spread from its first to its last step, so that elastic and plastic steps count as they do in a run; each route is given
-the same. Compiled models are measured from C++ (replay.cpp, target bench_crystal, which is built first). With one thread
-a figure comes from the time of the processor, so that a machine with other work to do tells nearly the same; with more
-threads from the wall clock. The spread is that of the quartiles over the repeats.
+spread from its first to its last step, so that elastic and plastic steps count as they do in a run; each route is
+given the same. Compiled models are measured from C++ (replay.cpp, target bench_crystal, which is built first). With
+one thread a figure comes from the time of the processor, so that a machine with other work to do tells nearly the
+same; with more threads from the wall clock. The spread is that of the quartiles over the repeats.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def print_machine() -> None:
 
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    gcc = subprocess.run([os.environ.get("CXX", "c++"), "-dumpfullversion"], capture_output=True, text=True).stdout.strip()
+    gcc = subprocess.run(
+        [os.environ.get("CXX", "c++"), "-dumpfullversion"], capture_output=True, text=True
+    ).stdout.strip()
     load = os.getloadavg()[0]
     print(f"{cpu}, {os.cpu_count()} cores, load {load:.1f}; neml2 {neml2.__version__}, torch {torch.__version__}, "
           f"g++ {gcc}, Python {platform.python_version()}\n")  # fmt: skip
@@ -126,7 +128,11 @@ def metadata_of(
     out = Path(WORK.name) / "-".join(map(str, key))
     command = [sys.executable, "-m", "neml2.cli.compile", str(case.path), "--model", "model", "-d", case.tangent]
     command += ["-o", str(out), "--backend", route, "-q", *([f"grains={crystals}"] if case.by_grain else [])]
-    environment = {**os.environ, "NEML2_CACHE_DIR": str(out / "cache"), "TORCHINDUCTOR_CACHE_DIR": str(out / "inductor")}
+    environment = {
+        **os.environ,
+        "NEML2_CACHE_DIR": str(out / "cache"),
+        "TORCHINDUCTOR_CACHE_DIR": str(out / "inductor"),
+    }
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     why_not = ""
     try:
@@ -148,12 +154,7 @@ def walk(metadata: Path, case: Case, crystals: int, count: int) -> State:
     from neml2.aoti import Model
 
     model = Model(metadata)
-    grains = (crystals,) if case.by_grain else ()
-    sited = {"elastic_strain~1", "orientation~1", "slip_hardening~1"} if grains else set()
-    shapes = {name: (*(grains if name in sited else ()), *base) for name, base in model.input_base_shapes.items()}
-    if case.by_grain:
-        return states(model.forward_natural, shapes, case, crystals, count)
-    return states(model.forward, shapes, case, crystals, count)
+    return states(model.forward, model.input_base_shapes, case, crystals, count)
 
 
 def write(kept: State, folder: Path) -> None:
