@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from neml2.compiler.backends.native import loops
+from neml2.compiler.backends.native import loops, pieces
 from neml2.compiler.backends.native.printer import Printer
 from neml2.compiler.graph.pointgraph import LEAVES, PointGraph
 
@@ -225,6 +225,7 @@ class SitePrinter(_Sited):
         lines = body.assignments(stores)
         for name, node in totals:
             lines += [*body.statements([node]), f"{name} += {body.reference(node)};"]
-        text = [*body.declarations(), *lines]
+        code = pieces.split([lines], arrays=("at_site", "true_at_site"))
+        text = [*body.declarations(), *code.declarations, *code.sections[0]]
         head = f"for (int {INDEX} = 0; {INDEX} < {size}; ++{INDEX})"
         return "\n".join([head, "{", *("  " + line.replace("\n", "\n  ") for line in text), "}"])
