@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import neml2.types
 
-from ..errors import InvalidOption, UnknownBlock, nearest
+from ..errors import InvalidModel, InvalidOption, UnknownBlock, nearest
 from ..hit import HitObject, Option, register
 from ..hit.compiled import given_parameters
 from ..locate import package_files
@@ -23,11 +23,14 @@ class AOTIModel(HitObject):
 
     Called with inputs in the order of `input_spec` or by name; always returns a tuple, in the order of `output_spec`.
     Further options of the block give promoted parameters other values. `_inner` is the bare `neml2.aoti.Model`;
-    `renamed` says what variables of the input file are called in the package, where that is something else.
+    `renamed` says what variables of the input file are called in the package, where that is something else. A
+    ComposedModel may list it, for its values: PyTorch cannot differentiate it.
     """
 
     SECTION = "Models"
     STRICT = False
+    priority = 0
+    providers = ()  # promoted parameters are in the package
 
     artifact_path: str = Option(str)
     package: str = Option(str, default="")
@@ -97,9 +100,27 @@ class AOTIModel(HitObject):
         raise self.error(text, "artifact_path")
 
     def evaluate(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Outputs by name, from inputs by name; typed values. `state` is not written to."""
+        """Outputs by name, from inputs by name; typed values. `state` is not written to. Raises InvalidModel where
+        PyTorch is about to differentiate, or something else is to be compiled with this model in it."""
         inputs = {name: state[name].data for name in self.input_spec}
+        self._refuse_transforms(inputs.values())
         return self._typed(self._inner.forward_natural(inputs))
+
+    def _refuse_transforms(self, values: Iterable[Any]) -> None:
+        from torch._C._functorch import is_functorch_wrapped_tensor
+        from torch.autograd.forward_ad import unpack_dual
+        from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+        if _get_current_dispatch_mode() is not None:
+            text = "cannot become part of another compiled model; compile from the input file it was made from"
+        elif any(is_functorch_wrapped_tensor(x) or unpack_dual(x).tangent is not None for x in values):
+            text = (
+                "gives values only: a derivative through it is asked for; take that of the input file that it "
+                "was compiled from, or the package's own (`jvp`, `jacobian` of neml2.aoti.load_model)"
+            )
+        else:
+            return
+        raise self.error(f"the compiled model '{self.name}' {text}", kind=InvalidModel)
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         names = list(self.input_spec)

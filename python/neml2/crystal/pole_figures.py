@@ -183,7 +183,7 @@ def _axes(ax: Any, title: str) -> Any:
         ax = plt.subplots()[1]
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title(title)
+    ax.set_title(title, pad=16)  # above the name of the axis
     return ax
 
 

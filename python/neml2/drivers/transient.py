@@ -141,9 +141,13 @@ class TransientDriver(HitObject):
         """A declared variable must exist somewhere in the driven model."""
         if self.source is None or not isinstance(self.model, torch.nn.Module):
             return  # the inner variables of a compiled model are not to be seen
+        parts = list(self.model.modules())
+        children = [child for part in parts for child in getattr(part, "children_in_order", ())]
+        if not all(isinstance(child, torch.nn.Module) for child in children):
+            return
         known = {
             base_name(name)
-            for part in self.model.modules()
+            for part in parts
             for name in (*getattr(part, "input_spec", ()), *getattr(part, "output_spec", ()))
         }
         settings = self.source.settings

@@ -44,7 +44,8 @@ class ComposedModel(Model):
         except InvalidModel as error:
             raise self.error(error.text, "models", InvalidModel) from None
         for index, child in enumerate(self.children_in_order):
-            self.add_child(child, child.name, f"_child_{index}")
+            if isinstance(child, Model):  # a compiled one keeps its parameters to itself
+                self.add_child(child, child.name, f"_child_{index}")
         self._collect_variables()
 
     def _collect_variables(self) -> None:

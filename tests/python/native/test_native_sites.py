@@ -11,7 +11,7 @@ import torch
 from native_kernels import built
 
 from neml2.compiler.backends.native.lower import lowered, program_of
-from neml2.compiler.backends.native.text import kernel
+from neml2.compiler.backends.native.text import kernel, pieces
 from neml2.compiler.plan.layout import Request
 from neml2.compiler.plan.segments import capture_model
 from neml2.equations import ImplicitUpdate, NonlinearSystem
@@ -197,3 +197,17 @@ def test_derivatives_by_what_has_sites_are_written_out():
     given = values(2)
     blocks = built(program).jacobian(given)[1]
     assert blocks["y", "p"].shape == (2, 3, SITES)
+
+
+def test_long_bodies_of_loops_are_split(monkeypatch):
+    """Also where the function around the loop is split as well."""
+    program, along, _ = kernels(CrowdedLine)
+    whole = kernel.source(program).count("noinline")
+    monkeypatch.setattr(pieces, "LONG", 8)
+    monkeypatch.setattr(pieces, "PIECE", 7)
+    assert kernel.source(program).count("noinline") > whole + 8
+    given = values(13)
+    found, wanted = built(program).jacobian(given), along.jacobian(given)
+    for name in ("x", "y"):
+        np.testing.assert_allclose(found[0][name], wanted[0][name], rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(found[1][name, "f"], wanted[1][name, "f"], rtol=1e-12, atol=1e-13)

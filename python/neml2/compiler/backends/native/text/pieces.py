@@ -41,21 +41,23 @@ class _Value:
     place: str = ""
 
 
-def split(sections: Sequence[list[str]], lasting: int = 0) -> Code:
+def split(sections: Sequence[list[str]], lasting: int = 0, arrays: tuple[str, str] = ("w", "m")) -> Code:
     """`sections` hold statements of a printer, in the order in which they are executed; what the first `lasting` of
-    them compute stays valid to the end, as the code behind them may run several times."""
+    them compute stays valid to the end, as the code behind them may run several times. `arrays`: names of numbers and
+    truth values, others than those of an enclosing function that is split too."""
     if sum(map(len, sections)) < LONG:
         return Code([], list(sections))
     pieces = [(number, piece) for number, lines in enumerate(sections) for piece in _cut(lines)]
     values = _values([piece for _, piece in pieces])
     kept = sum(number < lasting for number, _ in pieces)
-    numbers, truths = _place(values, kept, len(pieces))
+    numbers, truths = _place(values, kept, len(pieces), arrays)
     found: list[list[str]] = [[] for _ in sections]
     current: dict[str, _Value] = {}
     order = iter(values)
     for index, (number, lines) in enumerate(pieces):
         found[number] += ["[&]() __attribute__((noinline)) {", *_rewritten(lines, index, current, order), "}();"]
-    declarations = [f"V w[{numbers}];"] * bool(numbers) + [f"MaskOf<V> m[{truths}];"] * bool(truths)
+    number, truth = arrays
+    declarations = [f"V {number}[{numbers}];"] * bool(numbers) + [f"MaskOf<V> {truth}[{truths}];"] * bool(truths)
     return Code(declarations, found, len(pieces))
 
 
@@ -81,8 +83,8 @@ def _values(pieces: Sequence[list[str]]) -> list[_Value]:
     return values
 
 
-def _place(values: Sequence[_Value], kept: int, count: int) -> tuple[int, int]:
-    """Gives each value that leaves its piece an entry of `w` or `m`, which is free again behind its last use; returns
+def _place(values: Sequence[_Value], kept: int, count: int, arrays: tuple[str, str]) -> tuple[int, int]:
+    """Gives each value that leaves its piece an entry of an array, which is free again behind its last use; returns
     the numbers of entries."""
     sizes, free = {False: 0, True: 0}, {False: [], True: []}  # type: ignore[var-annotated]
     leaving: dict[int, list[_Value]] = {}
@@ -97,7 +99,7 @@ def _place(values: Sequence[_Value], kept: int, count: int) -> tuple[int, int]:
         if free[value.truth]:
             value.place = free[value.truth].pop()
         else:
-            value.place = f"{'m' if value.truth else 'w'}[{sizes[value.truth]}]"
+            value.place = f"{arrays[value.truth]}[{sizes[value.truth]}]"
             sizes[value.truth] += 1
         leaving.setdefault(count if value.first < kept else value.last, []).append(value)
     return sizes[False], sizes[True]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from neml2.compiler.backends.native.text import loops
+from neml2.compiler.backends.native.text import loops, pieces
 from neml2.compiler.backends.native.text.printer import Printer
 from neml2.compiler.graph.pointgraph import LEAVES, PointGraph
 
@@ -263,9 +263,10 @@ class SitePrinter(_Sited):
             lines += [*value[:-1], target.write(value[-1])]
         for name, node in totals:
             lines += [*body.statements([node]), f"{name} += total<V, P>({body.reference(node)}, {INDEX}, {size});"]
+        code = pieces.split([lines], arrays=("at_site", "true_at_site"))
+        inside = [*body.declarations(), *code.declarations, *code.sections[0]]
         head = f"for (int {INDEX} = 0; {INDEX} < {size}; {INDEX} += sites_at_once<V, P>)"
-        inside = "\n".join(["  " + line.replace("\n", "\n  ") for line in (*body.declarations(), *lines)])
-        text = "\n".join([head, "{", inside, "}"])
+        text = "\n".join([head, "{", *("  " + line.replace("\n", "\n  ") for line in inside), "}"])
         for word, other in (("V", "S"), ("P", "V")):
             text = re.sub(rf"\b{word}\b", other, text)
         kind = "SiteLanes<V, true>" if self.in_turn else "SiteLanes<V>"
