@@ -6,8 +6,8 @@
 #include <memory>
 
 /**
- * Systems of points that have sites, such as grains or cells. The unknowns at a site meet those at other sites
- * only through unknowns of the whole point, the border, or at the two sites beside it:
+ * Systems of points that have sites, such as grains or cells. The unknowns at a site meet those at other
+ * sites only through unknowns of the whole point, the border, or at the two sites beside it:
  *
  *     | A0 U0       B0 |        A, U, L: M x M, for each of N sites
  *     | L1 A1 U1    B1 |        B: M x Q, C: Q x M
@@ -35,8 +35,8 @@ private:
   std::unique_ptr<T[]> _data;
 };
 
-/// What sites are computed in. Where each lane of V is a point, every lane does the same sites; a single point has
-/// neighbouring sites side by side, unless what is done to them goes from one to the next.
+/// What sites are computed in. Where each lane of V is a point, every lane does the same sites; a single
+/// point has neighbouring sites side by side, unless what is done to them goes from one to the next.
 template <class V, bool in_turn = false>
 using SiteLanes = std::conditional_t<width<V> == 1 && !in_turn, Wide<V>, V>;
 
@@ -45,7 +45,10 @@ template <class S, class V>
 inline constexpr int sites_at_once = width<S> / width<V>;
 
 /// Site g, or the nearest one of `count`.
-constexpr int nearest(int g, int count) { return g < 0 ? 0 : g < count ? g : count - 1; }
+constexpr int nearest(int g, int count)
+{
+  return g < 0 ? 0 : g < count ? g : count - 1;
+}
 
 /// A value of the point at all sites.
 template <class S, class V>
@@ -148,7 +151,8 @@ struct SiteExchanges : SiteSizes<V, N, M, Q, banded>
   Exchanges<V, Q ? Q : 1> border;
 };
 
-/// The matrix; `banded` if sites meet their neighbours. Entries of the sites from g on, which are computed at once.
+/// The matrix; `banded` if sites meet their neighbours. Entries of the sites from g on, which are computed at
+/// once.
 template <class V, int N, int M, int Q, bool banded>
 class SiteMatrix
 {
@@ -302,7 +306,8 @@ struct SiteElimination
 
 /// Solves A X = B; B becomes X, and A what `solve_again` needs. Returns one bit for each singular lane.
 template <class V, int N, int M, int Q, bool banded, int R>
-__attribute__((noinline)) std::uint32_t solve(SiteMatrix<V, N, M, Q, banded> & a, SiteColumns<V, N, M, Q, R> & x,
+__attribute__((noinline)) std::uint32_t solve(SiteMatrix<V, N, M, Q, banded> & a,
+                                              SiteColumns<V, N, M, Q, R> & x,
                                               SiteExchanges<V, N, M, Q, banded> & done)
 {
   detail::SiteElimination<V, N, M, Q, banded, R> work{a, x};
