@@ -12,7 +12,7 @@ from _packages import copied, load_and_call, metadata_of, packages
 from mutations import damaged
 
 from neml2 import aoti
-from neml2.compiler.package.contents import sha256
+from neml2.compiler.package.kernel_cache import digest
 from neml2.compiler.package.seal import sealed
 
 
@@ -72,7 +72,7 @@ class Target:
         path = metadata_of(package)
         root = json.loads(path.read_text())
         for name in root["files"]:
-            root["files"][name] = {"sha256": sha256(package / name), "bytes": (package / name).stat().st_size}
+            root["files"][name] = {"sha256": digest(package / name), "bytes": (package / name).stat().st_size}
         path.write_text(sealed(root))
 
     @staticmethod
