@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from neml2.compiler.graph.differentiate import Coupled, rows, summed
+from neml2.compiler.graph.differentiate import Coupled, rows
+from neml2.compiler.graph.partials import summed
 from neml2.compiler.graph.pointgraph import LEAVES, PointGraph, Slot
 from neml2.compiler.graph.program import Argument, Assign, Function, Increment, Linear, Program, Solve, Step
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from neml2.compiler.graph import eliminate
-from neml2.compiler.graph.partials import partials
-from neml2.compiler.graph.pointgraph import TRUTH, PointGraph
+from neml2.compiler.graph.partials import active, both, select, sides, summed
+from neml2.compiler.graph.pointgraph import PointGraph
 
 Key = tuple[int, int]
 """A node, and the offset of its site from that of the output (0 where either has none)."""
@@ -56,43 +56,14 @@ def jacobian(g: PointGraph, outputs: Sequence[int], components: Sequence[int]) -
     return [[row.get((node, 0), g.zero) for node in inputs] for row in rows(g, outputs, inputs)]
 
 
-def _active(g: PointGraph, output: int, wanted: set[int]) -> set[int]:
-    """Nodes on a differentiable way from `wanted` to `output`."""
-    active: set[int] = set()
-    for node in g.reachable([output]):
-        if node in wanted or (g.op[node] not in TRUTH and any(a in active for a in g.args[node])):
-            active.add(node)
-    return active
-
-
-def _select(g: PointGraph, guard: int | None, value: int) -> int:
-    return value if guard is None else g.where(guard, value, g.zero)
-
-
-def _both(g: PointGraph, a: int | None, b: int) -> int:
-    return b if a is None else g.make("and", a, b)
-
-
-def _sided(g: PointGraph, node: int) -> Iterator[tuple[int, int | None, int | None]]:
-    """(operand, slope, condition) of a scalar operation: a slope, or for the sides of a `where` a condition."""
-    if g.op[node] == "where":
-        condition, a, b = g.args[node]
-        yield a, None, condition
-        yield b, None, g.logical_not(condition)
-    else:
-        for operand, slope in partials(g, node):
-            yield operand, slope, None
-
-
 def _passed(g: PointGraph, entry: Entry, slope: int | None, condition: int | None) -> Entry:
     """What a scalar operation hands to an operand."""
     adjoint, guard = entry
     if slope is None:
-        assert condition is not None
-        both = _both(g, guard, condition)
-        return _select(g, both, adjoint), both
+        guard = both(g, guard, condition)
+        return select(g, guard, adjoint), guard
     product = g.mul(slope, adjoint)
-    return (product if g.op[slope] == "const" else _select(g, guard, product)), guard
+    return (product if g.op[slope] == "const" else select(g, guard, product)), guard
 
 
 class _Sweep:
@@ -100,7 +71,7 @@ class _Sweep:
 
     def __init__(self, g: PointGraph, output: int, wanted: set[int]) -> None:
         self.g, self.wanted = g, wanted
-        self.active = _active(g, output, wanted)
+        self.active = active(g, [output], wanted)
         self.adjoints: dict[int, dict[int, Entry]] = {output: {0: (g.one, None)}}
 
     def add(self, node: int, offset: int, entry: Entry) -> None:
@@ -140,21 +111,16 @@ def _global(g: PointGraph, output: int, wanted: set[int]) -> Row:
         elif op == "at":
             (x,) = g.args[node]
             here = g.table([i == g.value[node] for i in range(g.size[x])])
-            sweep.add(x, 0, (_select(g, here, entry[0]), _both(g, entry[1], here)))
+            sweep.add(x, 0, (select(g, here, entry[0]), both(g, entry[1], here)))
         elif op == "shift":
             sweep.add(g.args[node][0], 0, _returned(g, node, entry))
         else:
-            for operand, slope, condition in _sided(g, node):
+            for operand, slope, condition in sides(g, node):
                 passed = _passed(g, entry, slope, condition)
                 if g.size[node] and not g.size[operand]:
                     passed = (summed(g, passed[0], g.size[node]), None)
                 sweep.add(operand, 0, passed)
     return sweep.row()
-
-
-def summed(g: PointGraph, x: int, count: int) -> int:
-    """The sum of x over `count` sites; it may be the same at all."""
-    return g.total(x) if g.size[x] else g.mul(g.const(float(count)), x)
 
 
 def _returned(g: PointGraph, node: int, entry: Entry) -> Entry:
@@ -164,7 +130,7 @@ def _returned(g: PointGraph, node: int, entry: Entry) -> Entry:
     inside = g.table([0 <= j - by < count for j in range(size)])
     value, guard = (None if part is None else g.shift(part, -by, size) for part in entry)
     assert value is not None
-    return (value, guard) if g.constant_of(inside) is True else (_select(g, inside, value), _both(g, guard, inside))
+    return (value, guard) if g.constant_of(inside) is True else (select(g, inside, value), both(g, guard, inside))
 
 
 # ---- outputs with sites: all adjoints have a value at each site of the output ---------------------------------------
@@ -182,7 +148,7 @@ def _local(g: PointGraph, output: int, wanted: set[int]) -> Row:
             if op == "shift":
                 sweep.add(g.args[node][0], offset + g.value[node], entry)
                 continue
-            for operand, slope, condition in _sided(g, node):
+            for operand, slope, condition in sides(g, node):
                 moved = (None if x is None else g.shift(x, offset, count) for x in (slope, condition))
                 sweep.add(operand, offset if g.size[operand] else 0, _passed(g, entry, *moved))
     return sweep.row()

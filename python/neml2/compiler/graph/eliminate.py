@@ -13,8 +13,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 
-from neml2.compiler.graph.partials import partials
-from neml2.compiler.graph.pointgraph import TRUTH, PointGraph
+from neml2.compiler.graph.partials import active, both, select, sides, summed
+from neml2.compiler.graph.pointgraph import PointGraph
 
 Edge = tuple[int, "int | None"]
 """A derivative, and the truth value under which it is not zero."""
@@ -39,31 +39,20 @@ def rows(
 class _Elimination:
     def __init__(self, g: PointGraph, outputs: Sequence[int], wanted: set[int]) -> None:
         self.g, self.outputs, self.wanted = g, outputs, wanted
-        active = self._active()
-        self.possible = all(g.op[n] not in _UNKNOWN or n in wanted for n in active)
-        self.before: dict[int, dict[int, Edge]] = {n: {} for n in active}
-        self.behind: dict[int, set[int]] = {n: set() for n in active}
-        for node in sorted(active - wanted) if self.possible else ():
+        vertices = active(g, outputs, wanted)
+        self.possible = all(g.op[n] not in _UNKNOWN or n in wanted for n in vertices)
+        self.before: dict[int, dict[int, Edge]] = {n: {} for n in vertices}
+        self.behind: dict[int, set[int]] = {n: set() for n in vertices}
+        for node in sorted(vertices - wanted) if self.possible else ():
             self._local(node)
-
-    def _active(self) -> set[int]:
-        g, active = self.g, set()
-        for node in g.reachable(self.outputs):
-            if node in self.wanted or (g.op[node] not in TRUTH and any(a in active for a in g.args[node])):
-                active.add(node)
-        return active
 
     def _local(self, node: int) -> None:
         g = self.g
         if g.op[node] == "sum":
             self._add(g.args[node][0], node, (g.one, None))
-        elif g.op[node] == "where":
-            condition, a, b = g.args[node]
-            for operand, taken in ((a, condition), (b, g.logical_not(condition))):
-                self._add(operand, node, (g.where(taken, g.one, g.zero), taken))
-        else:
-            for operand, slope in partials(g, node):
-                self._add(operand, node, (slope, None))
+            return
+        for operand, slope, condition in sides(g, node):
+            self._add(operand, node, (select(g, condition, g.one) if slope is None else slope, condition))
 
     def _add(self, start: int, end: int, edge: Edge) -> None:
         value, guard = edge
@@ -114,12 +103,10 @@ class _Elimination:
 
     def _through(self, node: int, start: int, end: int, first: Edge, second: Edge) -> Edge:
         g = self.g
-        guard = second[1] if first[1] is None else first[1] if second[1] is None else g.make("and", first[1], second[1])
-        value = g.mul(first[0], second[0])
-        if guard is not None:
-            value = g.where(guard, value, g.zero)
+        guard = both(g, first[1], second[1])
+        value = select(g, guard, g.mul(first[0], second[0]))
         if g.size[node] and not self._sites(end) and not g.size[start]:  # a sum over sites is between them
-            return (g.total(value) if g.size[value] else g.mul(g.const(float(g.size[node])), value)), None
+            return summed(g, value, g.size[node]), None
         return value, guard
 
     def _sites(self, vertex: int) -> int:

@@ -1,12 +1,47 @@
 # SPDX-License-Identifier: MIT
-"""Local derivatives: of each scalar operation by its operands."""
+"""Local derivatives of each scalar operation by its operands, and the conditions under which they count."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
-from neml2.compiler.graph.pointgraph import Partials, PointGraph
+from neml2.compiler.graph.pointgraph import TRUTH, Partials, PointGraph
+
+
+def active(g: PointGraph, outputs: Sequence[int], wanted: set[int]) -> set[int]:
+    """Nodes on a differentiable way from `wanted` to `outputs`."""
+    found: set[int] = set()
+    for node in g.reachable(outputs):
+        if node in wanted or (g.op[node] not in TRUTH and any(a in found for a in g.args[node])):
+            found.add(node)
+    return found
+
+
+def sides(g: PointGraph, node: int) -> Iterator[tuple[int, int | None, int | None]]:
+    """(operand, slope, condition) of a scalar operation: a slope, or for the sides of a `where` a condition."""
+    if g.op[node] == "where":
+        condition, a, b = g.args[node]
+        yield a, None, condition
+        yield b, None, g.logical_not(condition)
+    else:
+        for operand, slope in partials(g, node):
+            yield operand, slope, None
+
+
+def both(g: PointGraph, a: int | None, b: int | None) -> int | None:
+    """The condition that two conditions hold; None always does."""
+    return b if a is None else a if b is None else g.make("and", a, b)
+
+
+def select(g: PointGraph, guard: int | None, value: int) -> int:
+    """`value` where `guard` holds, else zero."""
+    return value if guard is None else g.where(guard, value, g.zero)
+
+
+def summed(g: PointGraph, x: int, count: int) -> int:
+    """The sum of x over `count` sites; it may be the same at all."""
+    return g.total(x) if g.size[x] else g.mul(g.const(float(count)), x)
 
 
 def partials(g: PointGraph, node: int) -> Partials:
