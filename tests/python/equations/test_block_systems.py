@@ -9,36 +9,14 @@ import torch
 from neml2.equations import ImplicitUpdate, NonlinearSystem
 from neml2.equations.residual import Residual
 from neml2.errors import InputError, InvalidModel
-from neml2.models import Input, Model, Output
 from neml2.solvers import GMRES, BiCGStab, ConvergenceError, DenseLU, Newton, SchurComplement
-from neml2.types import Scalar, Vec, inner, mean
+from neml2.types import Scalar, Vec, inner
+from springs import Crowd, Springs
 
 F64 = torch.float64
 
 
-class Chain(Model):
-    """Springs x + p |x|^2 x under a common force y, such that their mean elongation is f."""
-
-    x = Input(Vec)
-    y = Input(Vec)
-    p = Input(Scalar)
-    f = Input(Vec)
-    x_residual = Output(Vec)
-    y_residual = Output(Vec)
-
-    def forward(self, x, y, p, f):
-        return x + p * inner(x, x) * x - y, mean(x.sub_batch, -1) - f
-
-
-class Coupled(Chain):
-    """Each site feels the mean of all."""
-
-    def forward(self, x, y, p, f):
-        force, rest = super().forward(x, y, p, f)
-        return force + mean(x.sub_batch, -1), rest
-
-
-def update(unknowns, structure=(), solver=None, model=Chain, **options):
+def update(unknowns, structure=(), solver=None, model=Springs, **options):
     groups = [row.split() for row in unknowns.split(";")]
     system = NonlinearSystem("eq", model=model("m"), unknowns=groups, structure=list(structure))
     return ImplicitUpdate("u", equation_system=system, solver=Newton(linear_solver=solver or DenseLU()), **options)
@@ -143,8 +121,8 @@ def test_work_grows_no_faster_than_the_sites(monkeypatch):
 
 def test_sites_that_are_coupled_are_refused():
     with pytest.raises(InvalidModel, match=r"depend on the unknowns of other sites; .* 'dense', not 'block'"):
-        update("x; y", ["block", "dense"], schur(), model=Coupled).evaluate(state())
-    update("x; y", ["dense", "dense"], schur(), model=Coupled).evaluate(state())
+        update("x; y", ["block", "dense"], schur(), model=Crowd).evaluate(state())
+    update("x; y", ["dense", "dense"], schur(), model=Crowd).evaluate(state())
 
 
 def test_a_singular_site_fails_its_point():

@@ -15,34 +15,12 @@ from neml2.compiler.backends.native.text import kernel, pieces
 from neml2.compiler.plan.layout import Request
 from neml2.compiler.plan.segments import capture_model
 from neml2.equations import ImplicitUpdate, NonlinearSystem
-from neml2.models import Input, Model, Output
 from neml2.solvers import DenseLU, Newton, NewtonWithLineSearch
-from neml2.types import Scalar, Vec, inner, mean
+from neml2.types import Scalar, Vec, mean
+from springs import Crowd, Springs
 
 F64 = torch.float64
 SITES = 6
-
-
-class Springs(Model):
-    """Springs x + p |x|^2 x under a common force y, such that their mean elongation is f."""
-
-    x = Input(Vec)
-    y = Input(Vec)
-    p = Input(Scalar)
-    f = Input(Vec)
-    x_residual = Output(Vec)
-    y_residual = Output(Vec)
-
-    def forward(self, x, y, p, f):
-        return x + p * inner(x, x) * x - y, mean(x.sub_batch, -1) - f
-
-
-class Crowd(Springs):
-    """Each spring feels the mean of all."""
-
-    def forward(self, x, y, p, f):
-        force, rest = super().forward(x, y, p, f)
-        return force + mean(x.sub_batch, -1), rest
 
 
 class Line(Springs):
