@@ -150,12 +150,13 @@ private:
   std::uint64_t _calls = 0;
 };
 
-/// One part for each device.
+/// One part for each device, or some for one that may copy the next while it computes.
 class AutoScheduler::Split : public Schedule
 {
 public:
-  Split(std::shared_ptr<Learned> learned, std::int64_t points)
-      : _learned(std::move(learned)), _points(points), _shares(_learned->split(points))
+  Split(const AutoScheduler & scheduler, std::int64_t points)
+      : _devices(scheduler.devices()), _learned(scheduler._learned), _points(points),
+        _shares(_learned->split(points))
   {
     _learned->reconsider(points, _shares);
   }
@@ -167,16 +168,26 @@ public:
     if (_device == _shares.size())
       return std::nullopt;
     const auto begin = _begin;
-    _begin += _shares[_device];
-    return Part{_device++, begin, _begin};
+    const auto size = std::min(_shares[_device], piece());
+    _begin += size;
+    _shares[_device] -= size;
+    return Part{_device, begin, _begin};
   }
 
   void finished(const Part & part, double seconds) override { _learned->add(_points, part, seconds); }
 
 private:
+  /// The largest part of the present device: all, of one that works in the memory of the host.
+  std::int64_t piece() const
+  {
+    constexpr std::int64_t worth_copying_apart = 1 << 16;
+    return _devices[_device].starts_with("cpu") ? _points : worth_copying_apart;
+  }
+
+  const std::vector<std::string> & _devices;
   std::shared_ptr<Learned> _learned;
   std::int64_t _points, _begin = 0;
-  std::vector<std::int64_t> _shares;
+  std::vector<std::int64_t> _shares; ///< what is left of them, by device
   std::size_t _device = 0;
 };
 
@@ -189,7 +200,7 @@ AutoScheduler::~AutoScheduler() = default;
 
 std::unique_ptr<Schedule> AutoScheduler::schedule(std::int64_t points)
 {
-  return std::make_unique<Split>(_learned, points);
+  return std::make_unique<Split>(*this, points);
 }
 
 std::vector<std::int64_t> AutoScheduler::split(std::int64_t points) const

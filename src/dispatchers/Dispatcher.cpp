@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <c10/core/DeviceGuard.h>
+#include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 namespace neml2::dispatchers
 {
@@ -57,20 +59,31 @@ void check_same(const aoti::Metadata & ours, const aoti::Metadata & theirs)
                            "precision; compile both with the same options");
 }
 
-double seconds_since(std::chrono::steady_clock::time_point begin)
-{
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
+using Clock = std::chrono::steady_clock;
 
 } // namespace
 
-/// A device, the engine there, and the thread that feeds it.
+/// A device, the engine there, and the threads that feed it.
 struct Dispatcher::Place
 {
   std::unique_ptr<const aoti::Engine> own; ///< null for the first device
   const aoti::Engine * engine;
-  bool apart;                     ///< a numbered processor: whatever is elsewhere counts as not in its memory
-  std::unique_ptr<Worker> worker; ///< where there are several devices
+  bool apart; ///< a numbered processor: whatever is elsewhere counts as not in its memory
+  std::vector<c10::Stream> streams; ///< of a device that has some: one for each thread
+  std::unique_ptr<Worker> worker;   ///< null where the caller alone is enough
+
+  Place(std::unique_ptr<const aoti::Engine> other, const aoti::Engine & first, bool numbered, bool alone)
+      : own(std::move(other)), engine(own ? own.get() : &first), apart(numbered)
+  {
+    const auto device = engine->device();
+    // One thread copies while the device computes for the other.
+    const std::size_t threads = apart || !device.is_cpu() ? 2 : 1;
+    if (!device.is_cpu())
+      for (std::size_t k = 0; k < threads; k++)
+        streams.push_back(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
+    if (threads > 1 || !alone)
+      worker = std::make_unique<Worker>(threads);
+  }
 
   bool reaches(c10::Device home) const { return !apart && engine->device() == home; }
 };
@@ -84,11 +97,7 @@ Dispatcher::Dispatcher(const aoti::Engine & first, std::shared_ptr<Scheduler> sc
   others.insert(others.begin(), nullptr);
   const auto & names = _scheduler->devices();
   for (std::size_t d = 0; d < names.size(); d++)
-  {
-    const auto * engine = others[d] ? others[d].get() : &first;
-    _places.push_back({std::move(others[d]), engine, names[d].starts_with("cpu:"),
-                       names.size() > 1 ? std::make_unique<Worker>() : nullptr});
-  }
+    _places.emplace_back(std::move(others[d]), first, names[d].starts_with("cpu:"), names.size() == 1);
 }
 
 Dispatcher::~Dispatcher() = default;
@@ -118,13 +127,15 @@ class Dispatcher::Run
 {
 public:
   Run(const Dispatcher & dispatcher, const aoti::Job & job, Spread & spread)
-      : _dispatcher(dispatcher), _places(dispatcher._places), _job(job), _spread(spread)
+      : _dispatcher(dispatcher), _places(dispatcher._places), _job(job), _spread(spread),
+        _free_since(_places.size())
   {
   }
 
   void operator()(const aoti::Cause & cause)
   {
-    if (_places.size() == 1 || _spread.whole)
+    const bool alone = _places.size() == 1 && _places[0].reaches(_spread.home);
+    if (alone || _spread.first.size() == _job.points)
       run_here();
     else
       run_on_workers();
@@ -162,11 +173,12 @@ private:
     try
     {
       _places[part.device].worker->post(
-          [this, part, threads]
+          [this, part, threads](std::size_t thread)
           {
             const threads::Allowed as_many(threads);
             const aoti::PlainTensors plain;
-            evaluate(part);
+            const auto & streams = _places[part.device].streams;
+            evaluate(part, streams.empty() ? std::nullopt : std::optional(streams[thread]));
             const std::lock_guard lock(_guard);
             _spread.load[part.device] -= part.size();
             _working--;
@@ -201,15 +213,17 @@ private:
   }
 
   /// Evaluates a part and keeps what goes wrong.
-  void evaluate(const Part & part)
+  void evaluate(const Part & part, const std::optional<c10::Stream> & stream = {})
   {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     try
     {
-      evaluate_on(_places[part.device], part);
+      evaluate_on(_places[part.device], part, stream);
       const std::lock_guard lock(_guard);
+      const auto end = Clock::now(); // a device counts as busy with one part after the other
+      const auto since = std::max(begin, std::exchange(_free_since[part.device], end));
       if (_spread.schedule)
-        _spread.schedule->finished(part, seconds_since(begin));
+        _spread.schedule->finished(part, std::chrono::duration<double>(end - since).count());
     }
     catch (...)
     {
@@ -218,7 +232,7 @@ private:
     }
   }
 
-  void evaluate_on(const Place & place, const Part & part) const
+  void evaluate_on(const Place & place, const Part & part, const std::optional<c10::Stream> & stream) const
   {
     const auto & engine = *place.engine;
     if (_spread.whole && &engine == &_dispatcher._first)
@@ -228,17 +242,22 @@ private:
     }
     const auto device = engine.device();
     c10::OptionalDeviceGuard present;
+    c10::OptionalStreamGuard current;
     if (!device.is_cpu())
       present.reset_device(device);
+    if (stream)
+      current.reset_stream(*stream);
     PartJob job(_job, part, at::device(_spread.home).dtype(engine.metadata().dtype));
     enter(Stage::copy_in, part);
     if (!place.reaches(_spread.home))
-      job.move_to(device);
+      job.move_to(device, stream && _spread.home.is_cpu());
     enter(Stage::evaluate, part);
     engine.run(job.job());
     enter(Stage::copy_out, part);
-    job.copy_results();
-    if (place.worker)
+    job.copy_results(stream);
+    if (stream)
+      stream->synchronize();
+    else if (_places.size() > 1)
       synchronize(device);
   }
 
@@ -256,6 +275,7 @@ private:
   std::mutex _guard;       ///< of what follows, and of the spread
   std::condition_variable _changed;
   std::int64_t _working = 0;
+  std::vector<Clock::time_point> _free_since; ///< by device
   Failures _failures;
 };
 

@@ -53,7 +53,10 @@ void PartJob::move(aoti::Argument & rows, c10::Device device) const
     return;
   const auto theirs = view(rows, _job.points, rows.range.size);
   rows.keep = at::empty(theirs.sizes(), _home.device(device));
-  rows.keep.copy_(theirs);
+  if (_staged)
+    rows.keep.copy_(stage(theirs.sizes()).copy_(theirs), true);
+  else
+    rows.keep.copy_(theirs);
   rows.data = rows.keep.mutable_data_ptr();
   rows.stride = rows.stride == 0 ? 0 : rows.range.size;
 }
@@ -70,8 +73,11 @@ void PartJob::move(aoti::Sink & sink, std::int64_t points, c10::Device device)
   sink.rows.keep = ours;
 }
 
-void PartJob::move_to(c10::Device device)
+at::Tensor PartJob::stage(at::IntArrayRef sizes) const { return at::empty(sizes, _home.pinned_memory(true)); }
+
+void PartJob::move_to(c10::Device device, bool staged)
 {
+  _staged = staged;
   for (auto & source : _job.sources)
     move(source, device);
   for (auto & tangent : _job.tangents)
@@ -82,10 +88,21 @@ void PartJob::move_to(c10::Device device)
     move(sink, 1, device);
 }
 
-void PartJob::copy_results() const
+void PartJob::copy_results(const std::optional<c10::Stream> & stream) const
 {
+  if (!_staged)
+  {
+    for (const auto & [ours, theirs] : _results)
+      theirs.copy_(ours);
+    return;
+  }
+  std::vector<at::Tensor> arrived;
   for (const auto & [ours, theirs] : _results)
-    theirs.copy_(ours);
+    arrived.push_back(stage(ours.sizes()).copy_(ours, true));
+  if (stream)
+    stream->synchronize();
+  for (std::size_t k = 0; k < arrived.size(); k++)
+    _results[k].second.copy_(arrived[k]);
 }
 
 void check_part(const Part & part, std::int64_t begin, std::int64_t points, std::size_t devices)

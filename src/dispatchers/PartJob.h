@@ -4,6 +4,8 @@
 #include "call/Job.h"
 #include "neml2/dispatchers/Scheduler.h"
 
+#include <c10/core/Stream.h>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,11 +21,12 @@ public:
   PartJob(const PartJob &) = delete;
   PartJob & operator=(const PartJob &) = delete;
 
-  /// Copies what it reads to a device, and lets it write there.
-  void move_to(c10::Device device);
+  /// Copies what it reads to a device, and lets it write there. `staged`: by way of pages that stay where they
+  /// are, so that the device copies while this thread, and its other streams, go on.
+  void move_to(c10::Device device, bool staged);
 
-  /// Copies results that are elsewhere to where the call wants them.
-  void copy_results() const;
+  /// Copies results that are elsewhere to where the call wants them; if they are staged, waits for `stream`.
+  void copy_results(const std::optional<c10::Stream> & stream) const;
 
   const aoti::Job & job() const { return _job; }
 
@@ -32,9 +35,11 @@ private:
   at::Tensor view(const aoti::Argument & rows, std::int64_t points, std::int64_t components) const;
   void move(aoti::Argument & rows, c10::Device device) const;
   void move(aoti::Sink & sink, std::int64_t points, c10::Device device);
+  at::Tensor stage(at::IntArrayRef sizes) const;
 
   aoti::Job _job;
   at::TensorOptions _home;                                 ///< device and dtype of the caller's tensors
+  bool _staged = false;
   std::vector<std::pair<at::Tensor, at::Tensor>> _results; ///< (on the device, at home)
 };
 

@@ -6,22 +6,40 @@
 namespace neml2::dispatchers
 {
 
-Worker::~Worker()
+Worker::Worker(std::size_t threads)
+{
+  try
+  {
+    for (std::size_t thread = 0; thread < threads; thread++)
+      _threads.emplace_back(&Worker::work, this, thread);
+  }
+  catch (...)
+  {
+    end();
+    throw;
+  }
+}
+
+Worker::~Worker() { end(); }
+
+void Worker::end() noexcept
 {
   if (::getpid() != _process)
   {
-    _thread.detach(); // it was left behind in the parent
+    for (auto & thread : _threads)
+      thread.detach(); // they were left behind in the parent
     return;
   }
   {
     const std::lock_guard lock(_guard);
     _ends = true;
   }
-  _posted.notify_one();
-  _thread.join();
+  _posted.notify_all();
+  for (auto & thread : _threads)
+    thread.join();
 }
 
-void Worker::post(std::function<void()> task)
+void Worker::post(Task task)
 {
   if (::getpid() != _process)
     throw aoti::FatalError(
@@ -34,7 +52,7 @@ void Worker::post(std::function<void()> task)
   _posted.notify_one();
 }
 
-void Worker::work()
+void Worker::work(std::size_t thread)
 {
   while (true)
   {
@@ -45,7 +63,7 @@ void Worker::work()
     const auto task = std::move(_tasks.front());
     _tasks.pop_front();
     lock.unlock();
-    task();
+    task(thread);
   }
 }
 

@@ -7,32 +7,37 @@
 #include <mutex>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace neml2::dispatchers
 {
 
-/// A thread that does one task after another. Tasks must not throw. Those it has when its life ends are done
-/// first. In a process that was forked off there is no such thread.
+/// Threads that do one task after another. Tasks must not throw. Those it has when its life ends are done
+/// first. In a process that was forked off there are no such threads.
 class Worker
 {
 public:
-  Worker() : _thread(&Worker::work, this) {}
+  /// What is to be done, by the thread of this number.
+  using Task = std::function<void(std::size_t thread)>;
+
+  explicit Worker(std::size_t threads);
   ~Worker();
   Worker(const Worker &) = delete;
   Worker & operator=(const Worker &) = delete;
 
   /// Throws FatalError in a process that was forked off.
-  void post(std::function<void()> task);
+  void post(Task task);
 
 private:
-  void work();
+  void work(std::size_t thread);
+  void end() noexcept;
 
   std::mutex _guard;
   std::condition_variable _posted;
-  std::deque<std::function<void()>> _tasks;
+  std::deque<Task> _tasks;
   bool _ends = false;
   const pid_t _process = ::getpid();
-  std::thread _thread; // the last member: it uses the others
+  std::vector<std::thread> _threads; // the last member: they use the others
 };
 
 } // namespace neml2::dispatchers

@@ -4,6 +4,8 @@
 #include "neml2/aoti/exceptions.h"
 
 #include <chrono>
+#include <future>
+#include <stdexcept>
 #include <thread>
 
 namespace neml2::aoti
@@ -140,6 +142,23 @@ TEST(Dispatch, OnePartWhereTheInputsAreIsEvaluatedAsItIs)
   dispatched.dispatcher->observe = [&](Dispatcher::Stage stage, const Part &) { stages.push_back(stage); };
   (void)dispatched.model->forward({{"strain", at::zeros({100, 6}, float64())}});
   EXPECT_EQ(stages, std::vector{Dispatcher::Stage::evaluate});
+}
+
+/// While a device computes one part, the next one is copied to it.
+TEST(Dispatch, CopiesAPartWhileTheDeviceComputesTheOneBefore)
+{
+  const Dispatched dispatched(package("baked"), std::make_shared<SimpleScheduler>("cpu:0", 50));
+  std::promise<void> copied;
+  dispatched.dispatcher->observe = [&](Dispatcher::Stage stage, const Part & part)
+  {
+    if (stage == Dispatcher::Stage::copy_in && part.begin == 50)
+      copied.set_value();
+    if (stage == Dispatcher::Stage::evaluate && part.begin == 0)
+      if (copied.get_future().wait_for(std::chrono::minutes(1)) != std::future_status::ready)
+        throw std::runtime_error("nothing was copied meanwhile");
+  };
+  const ValueMap inputs{{"strain", at::randn({100, 6}, float64())}};
+  expect_equal(dispatched.model->forward(inputs), Model(package("baked")).forward(inputs));
 }
 
 /// What it learns, here that one of two devices is much slower, changes who does what, never a result.
