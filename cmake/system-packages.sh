@@ -28,7 +28,8 @@ case $purpose in
   fe) missing="$missing$fe" ;;
   test)
     lacks chromium && lacks chromium-browser && lacks google-chrome && optional="$optional chromium"
-    lacks dot && optional="$optional graphviz"
+    # dot is there, and cannot draw, where graphviz was unpacked and not set up.
+    echo "graph {}" | dot -Tsvg >/dev/null 2>&1 || optional="$optional graphviz"
     lacks mpicc && optional="$optional libopenmpi-dev"
     optional="$optional$fe"
     ;;
@@ -47,8 +48,10 @@ fi
 if command -v apt-get >/dev/null 2>&1 && [ "$as_root" != none ]; then
   echo "installing system packages:$missing$optional"
   log=$(mktemp)
+  # What an interrupted installation left behind is finished first.
   # shellcheck disable=SC2086
-  if { $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+  if { $as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a &&
+       $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing $optional; } \
        >"$log" 2>&1; then
     rm -f "$log"

@@ -19,6 +19,7 @@ class Case:
     """A model, what it is driven by, and which derivative is its tangent.
 
     load: of `points` crystals the forces, (steps + 1, points, ...), and initial values, (points, ...).
+    extension: a module of types that the input file needs.
     by_grain: the crystals are grains of one material point, and each number of them is compiled by itself.
     """
 
@@ -26,6 +27,7 @@ class Case:
     tangent: str
     load: Callable[[int], tuple[State, State]]
     by_grain: bool = False
+    extension: str = ""
 
     @property
     def path(self) -> Path:
@@ -118,6 +120,7 @@ CASES = {
         Case("scpdecoupexp", "stress:deformation_rate", stretched),
         Case("tcprandom", "stress:deformation_rate", rolled),
         Case("fcc", "stress:deformation_rate", compressed),
+        Case("fcc_lattice", "stress:deformation_rate", compressed, extension="turned.py"),
         Case("mxpc", "mixed_state:prescribed", pulled, by_grain=True),
     )
 }

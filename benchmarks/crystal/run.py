@@ -128,6 +128,7 @@ def metadata_of(
     out = Path(WORK.name) / "-".join(map(str, key))
     command = [sys.executable, "-m", "neml2.cli.compile", str(case.path), "--model", "model", "-d", case.tangent]
     command += ["-o", str(out), "--backend", route, "-q", *([f"grains={crystals}"] if case.by_grain else [])]
+    command += ["--load", str(HERE / case.extension)] if case.extension else []
     environment = {
         **os.environ,
         "NEML2_CACHE_DIR": str(out / "cache"),
@@ -185,10 +186,11 @@ def eager(case: Case, crystals: int, kept: State, count: int = 5) -> list[Rate]:
     """The model in PyTorch, one thread; values only."""
     import torch
 
-    import neml2
+    from neml2.cli._common import load
 
     torch.set_num_threads(1)
-    source = neml2.load_input(case.path, [f"grains={crystals}"]) if case.by_grain else neml2.load_input(case.path)
+    extensions = [str(HERE / case.extension)] if case.extension else []
+    source = load(str(case.path), [f"grains={crystals}"] if case.by_grain else [], extensions)
     model = source.get_model("model")
     kinds = {name: (kind, len(kind.BASE_SHAPE)) for name, kind in model.input_spec.items()}
     every, times = max(len(kept["t"]) // count, 1), []

@@ -73,7 +73,10 @@ void PartJob::move(aoti::Sink & sink, std::int64_t points, c10::Device device)
   sink.rows.keep = ours;
 }
 
-at::Tensor PartJob::stage(at::IntArrayRef sizes) const { return at::empty(sizes, _home.pinned_memory(true)); }
+at::Tensor PartJob::stage(at::IntArrayRef sizes) const
+{
+  return at::empty(sizes, _home.pinned_memory(true));
+}
 
 void PartJob::move_to(c10::Device device, bool staged)
 {
