@@ -19,6 +19,7 @@ class Case:
     """A model, what it is driven by, and which derivative is its tangent.
 
     load: of `points` crystals the forces, (steps + 1, points, ...), and initial values, (points, ...).
+    input: the input file, if it is not called like the case.
     extension: a module of types that the input file needs.
     by_grain: the crystals are grains of one material point, and each number of them is compiled by itself.
     """
@@ -28,10 +29,11 @@ class Case:
     load: Callable[[int], tuple[State, State]]
     by_grain: bool = False
     extension: str = ""
+    input: str = ""
 
     @property
     def path(self) -> Path:
-        return HERE / f"{self.name}.i"
+        return HERE / f"{self.input or self.name}.i"
 
 
 def evenly(first: float, last: float, points: int) -> torch.Tensor:
@@ -87,6 +89,14 @@ def rolled(points: int) -> tuple[State, State]:
     return forces, {"orientation": random_texture(points, seed=25).data}
 
 
+def rolled_alike(points: int) -> tuple[State, State]:
+    """As `rolled`, all in the orientation of the first crystal."""
+    forces, initial = rolled(1)
+    steps = len(forces["t"])
+    alike = {name: values.expand(steps, points, *values.shape[2:]) for name, values in forces.items()}
+    return alike, {"orientation": initial["orientation"].expand(points, -1)}
+
+
 def compressed(points: int) -> tuple[State, State]:
     """Compressed by 10 % along z at 1e-3 per second, in 100 steps."""
     from neml2.crystal import random_texture
@@ -118,6 +128,8 @@ CASES = {
         Case("scpcoup", "stress:deformation_rate", stretched),
         Case("scpcoupmult", "stress:F", deformed),
         Case("scpdecoupexp", "stress:deformation_rate", stretched),
+        Case("scpdecoup", "stress:deformation_rate", stretched),
+        Case("tcpsingle", "stress:deformation_rate", rolled_alike, input="tcprandom"),
         Case("tcprandom", "stress:deformation_rate", rolled),
         Case("fcc", "stress:deformation_rate", compressed),
         Case("fcc_lattice", "stress:deformation_rate", compressed, extension="turned.py"),

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MODELS = ("isoharden", "radret", "chaboche2", "chaboche6")
+MODELS = ("isoharden", "radret", "chaboche2", "chaboche4", "chaboche6")
 BATCHES = (1, 16, 256, 4096, 16384)
 STEPS = 100
 
