@@ -54,7 +54,7 @@ $(VENV)/.tools: $(VENV)/.system pyproject.toml
 	  || $(PY) -m pip install -q "$(TORCH)"
 	@$(PY) -m pip install -q "scikit-build-core>=1" "nanobind>=3" "nmhit>=0.3.6" "cmake>=3.25" ninja setuptools \
 	  typing_extensions numpy tqdm rich platformdirs "pytest>=8" pytest-xdist hypothesis ruff clang-format matplotlib \
-	  "scikit-fem>=10"
+	  "scikit-fem>=10" "piqp>=0.6"
 	@touch $@
 
 # Written out in full: -C is unknown to the pip that Debian 12 puts into a virtual environment.
