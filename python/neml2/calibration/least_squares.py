@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,13 +68,16 @@ class LeastSquares(HitObject):
                 text = f"{self.starts} starts begin between bounds, and '{parameter.name}' has not both of them"
                 raise self.error(f"{text}; give 'lower' and 'upper'", "starts")
         self.initial = np.array(
-            [p.initial if p.initial is not None else known[n].item() for n, p in zip(self.names, self.parameters)]
+            [
+                p.initial if p.initial is not None else known[n].item()
+                for n, p in zip(self.names, self.parameters, strict=True)
+            ]
         )
         for value, parameter in zip(self.initial, self.parameters, strict=True):
             parameter.check(value)
         try:
             self.limits = constraints.parse(
-                self.constraints, [p.name or n for n, p in zip(self.names, self.parameters)]
+                self.constraints, [p.name or n for n, p in zip(self.names, self.parameters, strict=True)]
             )
         except ValueError as error:
             raise self.error(str(error), "constraints") from None
@@ -138,8 +141,3 @@ def _by_scipy(fit: LeastSquares, residuals: Residuals, c: Coordinates, z: Array,
         found.append(Outcome(done.x, float(done.cost), int(done.nfev), "converged" if done.success else "iterations"))
         told(k + 1, min(outcome.cost for outcome in found), len(z) - k - 1)
     return found
-
-
-def only(objects: Sequence[Any]) -> list[LeastSquares]:
-    """The fits among objects of [Calibration]."""
-    return [item for item in objects if isinstance(item, LeastSquares)]
