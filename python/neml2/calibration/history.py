@@ -186,9 +186,9 @@ class _Front:
             self.values[0] += h._first
         else:
             self.values, self.slopes = earlier
-        width = sum(span.size for span in h._columns.values()) + count
-        self._blocks = torch.zeros(experiments, sets, h.size, width, dtype=torch.float64)
-        self._made: dict[tuple[int, ...], tuple[Any, Any, Any]] = {}
+        self._width = sum(span.size for span in h._columns.values()) + count
+        self._blocks = torch.zeros(experiments * sets * h.size * self._width, dtype=torch.float64)
+        self._made: dict[tuple[int, ...], tuple[Any, Any, Any, Any]] = {}
         for k, name in enumerate(h.parameters):
             h.compiled.set_parameter(name, parameters[:, k].contiguous())
 
@@ -203,7 +203,7 @@ class _Front:
 
         self.values = [self.values[-1], *self.values[:-1]]
         self.slopes = [self.slopes[-1], *self.slopes[:-1]]
-        inputs, outputs, blocks = self._tables(active)
+        inputs, outputs, blocks, _ = self._tables(active)
         for name, force in self.h._forces.items():
             inputs[name] = force[step, :active]
         try:
@@ -217,14 +217,17 @@ class _Front:
 
     def _carry(self, active: int) -> None:
         """The chain rule."""
-        count = self.parameters.shape[1]
-        blocks = self._blocks[:active]
-        new = self.slopes[0][:active]
-        new.copy_(blocks[..., blocks.shape[-1] - count :])
-        for name, column in self.h._columns.items():
-            row = self.h._rows[base_name(name)]
-            old = self.slopes[self.h._lags[name]][:active, :, row.slice]
-            new += blocks[..., column.slice] @ old
+        h, (sets, count) = self.h, self.parameters.shape
+        width = self._width
+        _, _, _, order = self._tables(active)
+        whole = torch.index_select(self._blocks, 0, order).reshape(active * sets, h.size, width)
+        new = self.slopes[0][:active].flatten(0, 1)
+        direct = whole[..., width - count :]
+        if h._columns:
+            parts = [self.slopes[k][:active, :, h._rows[base_name(n)].slice] for n, k in h._lags.items()]
+            torch.baddbmm(direct, whole[..., : width - count], torch.cat(parts, 2).flatten(0, 1), out=new)
+        else:
+            new.copy_(direct)
 
     def read(self, reading: Reading, sets: torch.Tensor, found: torch.Tensor, slopes: torch.Tensor) -> None:
         """Put what is read at this step into the rows `sets` of the results."""
@@ -233,23 +236,38 @@ class _Front:
         part = self.slopes[0][r.experiment, :, r.component] * r.factor[:, None, None]
         slopes[rows, r.position] = part.transpose(0, 1)
 
-    def _tables(self, active: int) -> tuple[Any, Any, Any]:
-        """Inputs, outputs and blocks as views of the arrays, made once for each arrangement of them."""
+    def _tables(self, active: int) -> tuple[Any, Any, Any, Any]:
+        """Inputs, outputs and blocks as views of the arrays, and the order that makes matrices of the blocks, point by
+        point; made once for each arrangement of them."""
         key = (active, *map(id, self.values))
         if key not in self._made:
             h = self.h
             old = {name: self.values[k][:active] for name, k in h._lags.items()}
             inputs = {n: _view(old[n], -1, h._rows[base_name(n)]) for n in h._columns}
             outputs = {n: _view(self.values[0][:active], -1, row) for n, row in h._rows.items()}
-            blocks: dict[str, dict[str, torch.Tensor]] = {}
-            start = self._blocks.shape[-1] - len(h.parameters)
-            columns = {**h._columns, **{name: _Span(start + k, ()) for k, name in enumerate(h.parameters)}}
-            for output, row in h._rows.items():
-                strip = self._blocks[:active, :, row.slice]
-                blocks[output] = {n: _view(_view(strip, -1, c), 2, _Span(0, row.shape)) for n, c in columns.items()}
-            self._made[key] = (inputs, outputs, blocks)
-        inputs, outputs, blocks = self._made[key]
-        return dict(inputs), outputs, blocks
+            self._made[key] = (inputs, outputs, *self._arranged(active))
+        inputs, outputs, blocks, order = self._made[key]
+        return dict(inputs), outputs, blocks, order
+
+    def _arranged(self, active: int) -> tuple[dict[str, dict[str, torch.Tensor]], torch.Tensor]:
+        """Blocks one behind the other (results that lie between one another take long to check), and the order."""
+        h, sets = self.h, len(self.parameters)
+        first = self._width - len(h.parameters)
+        columns = {**h._columns, **{name: _Span(first + k, ()) for k, name in enumerate(h.parameters)}}
+        order = torch.empty(active, sets, h.size, self._width, dtype=torch.long)
+        blocks: dict[str, dict[str, torch.Tensor]] = {}
+        start = 0
+        for output, row in h._rows.items():
+            blocks[output] = {}
+            for name, column in columns.items():
+                end = start + active * sets * row.size * column.size
+                shape = (active, sets, *row.shape, *column.shape)
+                blocks[output][name] = self._blocks[start:end].reshape(shape)
+                order[:, :, row.slice, column.slice] = torch.arange(start, end).reshape(
+                    active, sets, row.size, column.size
+                )
+                start = end
+        return blocks, order.reshape(-1)
 
 
 def _view(array: torch.Tensor, axis: int, span: _Span) -> torch.Tensor:
