@@ -26,6 +26,7 @@ Evaluate = Callable[[Array], tuple[Array, Array, Array]]
 
 CONVERGED, STALLED, ITERATIONS, FAILED, INFEASIBLE = "converged", "stalled", "iterations", "failed", "infeasible"
 
+_RETREATS = 4
 _FIRST_DAMPING, _MOST_DAMPING = 1e-3, 1e12
 
 
@@ -98,11 +99,7 @@ class GaussNewton:
         """From the rows of `z`. `told` hears after each iteration its number, the least sum of squares, halved, and how
         many starts go on."""
         starts = [_Start(row) for row in np.clip(z, self._coordinates.lower, self._coordinates.upper)]
-        for start, residual, jacobian, good in self._evaluated(starts, [start.z for start in starts]):
-            if good:
-                start.take(start.z, residual, jacobian)
-            else:
-                start.status = FAILED
+        self._begin(starts)
         iteration = 0
         while going := [start for start in starts if not start.status]:
             iteration += 1
@@ -113,6 +110,22 @@ class GaussNewton:
                 self._judge(start, *found)
             told(iteration, min(s.cost for s in starts if s.status != FAILED), sum(not s.status for s in starts))
         return [start.outcome() for start in starts]
+
+    def _begin(self, starts: list[_Start]) -> None:
+        """Evaluate all; those that cannot be are brought halfway to one that can, some times."""
+        waiting = starts
+        for _ in range(_RETREATS + 1):
+            found = list(self._evaluated(waiting, [start.z for start in waiting]))
+            for start, residual, jacobian, good in found:
+                start.status = "" if good else FAILED
+                if good:
+                    start.take(start.z, residual, jacobian)
+            waiting = [start for start in starts if start.status == FAILED]
+            home = next((start for start in starts if not start.status), None)
+            if home is None:
+                return
+            for start in waiting:
+                start.z = 0.5 * (start.z + home.z)
 
     def _evaluated(self, starts: list[_Start], z: list[Array]) -> Any:
         if not starts:

@@ -147,6 +147,8 @@ class _Description(pickle.Pickler):
             if value.__module__.split(".")[0] not in _KNOWN:
                 raise _Foreign(value.__module__)
             return (value.__module__, value.__qualname__)
+        if isinstance(value, set | frozenset) and all(isinstance(item, str) for item in value):
+            return (type(value).__name__, *sorted(value))  # whose order is another in each process
         if not isinstance(value, torch.Tensor):
             return None
         shape = (type(value).__name__, str(value.dtype), tuple(value.shape))
