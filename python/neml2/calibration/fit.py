@@ -40,11 +40,13 @@ class Fit:
         self.task, self.names = task, list(task.names)
         self.starts = sorted(outcomes, key=lambda outcome: outcome.cost)
         best = self.starts[0]
-        self.values: Array = coordinates.values(best.z)
+        near = 1e-6 * np.where(np.isfinite(coordinates.upper - coordinates.lower), 1.0, 0.0)
+        at_low, at_high = best.z - coordinates.lower <= near, coordinates.upper - best.z <= near
+        z = np.where(at_low, coordinates.lower, np.where(at_high, coordinates.upper, best.z))
+        self.at_bound = at_low | at_high
+        self.values: Array = coordinates.values(z)
         found, slopes, _ = residuals(self.values[None])
         self.residual, self.jacobian = found[0], slopes[0]
-        near = 1e-6 * np.where(np.isfinite(coordinates.upper - coordinates.lower), 1.0, 0.0)
-        self.at_bound = (best.z - coordinates.lower <= near) | (coordinates.upper - best.z <= near)
         self._uncertainty = uncertainty(self.residual, self.jacobian, self.values, self.at_bound, residuals.absolute)
         self.standard_errors = self._uncertainty.errors
         self.correlations = self._uncertainty.correlations

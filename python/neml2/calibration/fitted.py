@@ -22,7 +22,7 @@ class NoPlace(ValueError):
 
 def write(fit: Fit, path: Path) -> Path:
     """Values stand where the old ones stood; those that came from elsewhere, as from an included file, are put behind
-    the text as overrides. Relative names in the file go on meaning what they did in the folder of the old one.
+    the text as overrides. Names of files in it are relative, as before: it is meant to lie in the old one's folder.
 
     Raises NoPlace for a model that was made in Python, OSError for a file that must not or cannot be written.
     """
@@ -34,7 +34,7 @@ def write(fit: Fit, path: Path) -> Path:
     text, behind = read(source.path), []
     for name, value in zip(fit.names, fit.values, strict=True):
         block, option, tokens, index = _place(fit.task.model, name)
-        tokens = [*tokens[:index], f"{value:.10g}", *tokens[index + 1 :]]
+        tokens = [*tokens[:index], f"{value:.8g}", *tokens[index + 1 :]]
         field = block.field(option)
         changed = None
         if field is not None and field.where.file == str(source.path) and field.where.line:

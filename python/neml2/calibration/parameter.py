@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiler.frontend.rename import ends_with
+from ..compiler.frontend.rename import ends_with, tails
 from ..errors import listing, suggestion
 from ..hit import HitObject, Option, register
 
@@ -69,8 +69,7 @@ class FitParameter(HitObject):
         if len(meant) > 1:
             raise self.error(f"'{name}' can be any of {listing(meant)}; give more of the name", option)
         if not meant:
-            ends = [n for full in parameters for n in (full, full.rpartition(".")[2])]
-            near = suggestion(name, ends) or f"; there are: {listing(parameters)}"
+            near = suggestion(name, tails(list(parameters))) or f"; there are: {listing(parameters)}"
             raise self.error(f"'{name}' is no parameter of the model{near}", option)
         if (size := parameters[meant[0]].numel()) != 1:
             raise self.error(f"'{meant[0]}' has {size} components; what is fitted is one number", option)
@@ -103,9 +102,10 @@ class Coordinates:
         return (self._forward(values) - self._offset) / self._scale
 
     def values(self, z: Array) -> Array:
-        """Values, within the bounds to the last digit."""
+        """Values, within the bounds to the last digit, and on them where z is."""
         plain = self._offset + self._scale * z
-        return np.clip(np.where(self._log, np.exp(np.where(self._log, plain, 0.0)), plain), self.low, self.high)
+        found = np.clip(np.where(self._log, np.exp(np.where(self._log, plain, 0.0)), plain), self.low, self.high)
+        return np.where(z <= self.lower, self.low, np.where(z >= self.upper, self.high, found))
 
     def slopes(self, z: Array) -> Array:
         """d values / d z, (..., parameters)."""
