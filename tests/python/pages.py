@@ -23,6 +23,9 @@ def _commands(folder: Path) -> str:
         script = folder / f"neml2-{name}"
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -m neml2.cli.{name} "$@"\n')
         script.chmod(0o755)
+    python = folder / "python3"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 

@@ -48,7 +48,8 @@ class SQP(NumericalFunction):
     first guess; returns the unknowns. Steps are quadratic programs, solved by PIQP's C library (see neml2.native.piqp):
     of the linearized residuals (Gauss-Newton), or of the exact Hessian of the Lagrangian, made positive; damped by
     what they gain. A point has converged where its step is smaller than `tolerance`, relative to the unknowns or to 1,
-    or lowers the sum of squares by less than this part; it makes at most `max_its` steps.
+    or would lower the sum of squares by less than the square of this part; the step is made all the same. It makes at
+    most `max_its` others.
 
     The workspace, PIQP's included, is allocated at the first call and freed with the function; calls from several
     threads wait for one another. Double precision only.
@@ -56,6 +57,8 @@ class SQP(NumericalFunction):
     Raises ConvergenceError, with `.points`, naming the points that find no minimum; `with_report` does not. MissingPIQP
     says how PIQP's library is made.
     """
+
+    minimizes = True
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class SQP(NumericalFunction):
         low: Any = 0.0,
         high: Any = 0.0,
         name: str | None = None,
-        tolerance: float = 1e-8,
+        tolerance: float = 1e-7,
         max_its: int = 100,
     ) -> None:
         if (residuals is None) == (objective is None):
@@ -142,6 +145,12 @@ class SQP(NumericalFunction):
 
         header, text = module.texts("jit", [self])
         return sqp_text.shared(self, header, text)
+
+    def body(self) -> Body:
+        """The statements that evaluate an iterate."""
+        from neml2.compiler.backends.native.text.cpp import body
+
+        return body(self.evaluation.differentiated(), self.scalar)
 
     def _differentiable(self, wrt: str | None) -> str:
         raise NotImplementedError(f"{self.name}: derivatives of a minimum are not available")
@@ -300,10 +309,3 @@ def _not_found(name: str, report: Report) -> Exception:
         for p in np.flatnonzero(report.status)
     ]
     return ConvergenceError(f"{name}: {describe(points, len(report.status))}", points)
-
-
-def body_of(sqp: SQP) -> Body:
-    """The statements that evaluate an iterate."""
-    from neml2.compiler.backends.native.text.cpp import body
-
-    return body(sqp.evaluation.differentiated(), sqp.scalar)
