@@ -57,7 +57,7 @@ def main() -> None:
         task = load_input(HERE / file).get("Calibration", "fit")
         parameters = dict(task.model.named_parameters())
         with torch.no_grad():
-            for parameter, name in zip(task.parameters, task.names, strict=True):
+            for parameter, name in zip(task.fitted, task.names, strict=True):
                 parameters[name].fill_(values[parameter.name])
         for experiment in task.experiments:
             driver = experiment.driver(task.model)

@@ -27,17 +27,17 @@ _CORRELATED = 0.99
 class Fit:
     """The best of all starts.
 
-    names, values: qualified names of the parameters, and what was found. standard_errors, correlations: linearized, NaN
-    for parameters at a bound, infinite where nothing that was measured depends on one. at_bound: which are there.
-    sum_of_squares: of the weighted residuals. starts: what became of each. warnings: sentences for the user.
-    predictions: what the model gives where something was measured, an array for each experiment and output, by
-    `experiment` and `output`, NaN where nothing was.
+    names, labels, values: qualified names of the parameters, those of their blocks, and what was found.
+    standard_errors, correlations: linearized, NaN for parameters at a bound, infinite where nothing that was measured
+    depends on one. at_bound: which are there. sum_of_squares: of the weighted residuals. starts: what became of each.
+    warnings: sentences for the user. predictions: what the model gives where something was measured, an array for each
+    experiment and output, by `experiment` and `output`, NaN where nothing was.
     """
 
     def __init__(
         self, task: LeastSquares, residuals: Residuals, coordinates: Coordinates, outcomes: list[Outcome]
     ) -> None:
-        self.task, self.names = task, list(task.names)
+        self.task, self.names, self.labels = task, list(task.names), list(task.labels)
         self.starts = sorted(outcomes, key=lambda outcome: outcome.cost)
         best = self.starts[0]
         near = 1e-6 * np.where(np.isfinite(coordinates.upper - coordinates.lower), 1.0, 0.0)
@@ -87,24 +87,24 @@ class Fit:
             words = {"iterations": "'max_its' steps were not enough", "infeasible": "no step satisfies the constraints"}
             found.append(f"the best start has not converged: {words.get(status, 'no step makes it better')}")
         for k in np.flatnonzero(self.at_bound):
-            found.append(f"{self.names[k]} is at its bound {self.values[k]:.6g}, which holds it")
+            found.append(f"{self.labels[k]} is at its bound {self.values[k]:.6g}, which holds it")
         directions = zip(self._uncertainty.flat, self._uncertainty.loose, strict=True)
         flat = set()
         for direction, width in sorted(directions, key=lambda pair: -pair[1]):
             moved = np.flatnonzero(np.abs(direction) >= 0.1 * np.abs(direction).max())
             flat.update(moved.tolist())
-            words = named(direction, self.names, self.values)
+            words = named(direction, self.labels, self.values)
             if len(moved) == 1 and np.isinf(width):
-                found.append(f"nothing that was measured depends on {self.names[moved[0]]}; leave it out")
+                found.append(f"nothing that was measured depends on {self.labels[moved[0]]}; leave it out")
             elif np.isinf(width):
                 found.append(f"flat direction: {words} together change nothing that was measured; fix one of them")
             else:
-                factor = min(float(np.exp(min(width, 50.0))), 1e9)
-                found.append(f"flat direction: {words} together; the data leave a factor of {factor:.3g} open")
+                far = f"a factor of {np.exp(width):.2g}" if width < 5 else "them"
+                found.append(f"flat direction: {words} together; the data leave {far} open")
         rho = np.abs(np.nan_to_num(np.triu(self.correlations, 1)))
         for i, j in zip(*np.nonzero(rho > _CORRELATED), strict=True):
             if i not in flat or j not in flat:
-                pair = f"{self.names[i]} and {self.names[j]}"
+                pair = f"{self.labels[i]} and {self.labels[j]}"
                 found.append(f"{pair} are known together rather than apart: correlation {self.correlations[i, j]:.4f}")
         if len(self.starts) > 1 and self.agreeing == 1:
             found.append(f"only one of {len(self.starts)} starts has come to this minimum; there may be lower ones")
@@ -129,16 +129,15 @@ class Fit:
 
     def report(self) -> str:
         """Values, standard errors, correlations, residuals and warnings, as text."""
-        width = max(map(len, self.names))
+        width = max(9, *map(len, self.labels))
         lines = [f"{'parameter':<{width}} {'value':>13} {'std. error':>11} {'':>8} {'initial':>12}"]
-        for k, name in enumerate(self.names):
+        for k, name in enumerate(self.labels):
             error = self.standard_errors[k]
             relative = f"{100 * error / abs(self.values[k]):.2g}%" if np.isfinite(error) and self.values[k] else ""
             text = "at bound" if self.at_bound[k] else "unknown" if np.isinf(error) else f"{error:.3g}"
-            lines.append(
-                f"{name:<{width}} {self.values[k]:>13.6g} {text:>11} {relative:>8} {self.task.initial[k]:>12.6g}"
-            )
-        lines += ["", *self._correlation_lines(width)]
+            numbers = f"{self.values[k]:>13.6g} {text:>11} {relative:>8} {self.task.initial[k]:>12.6g}"
+            lines.append(f"{name:<{width}} {numbers}  {self.names[k]}")
+        lines += ["", *self._correlation_lines(max(width, 12))]
         rms = self.rms()
         width = max(len(f"{e} {o}") for e, o in rms)
         lines.append(f"{'experiment':<{width}}  rms of model - measured")
@@ -150,10 +149,10 @@ class Fit:
         return "\n".join(lines)
 
     def _correlation_lines(self, width: int) -> list[str]:
-        if len(self.names) == 1:
+        if len(self.labels) == 1:
             return []
-        lines = [f"{'correlations':<{width}} " + " ".join(f"{k + 1:>6}" for k in range(len(self.names) - 1))]
-        for i, name in enumerate(self.names):
+        lines = [f"{'correlations':<{width}} " + " ".join(f"{k + 1:>6}" for k in range(len(self.labels) - 1))]
+        for i, name in enumerate(self.labels):
             row = (self.correlations[i, j] for j in range(i))
             lines.append(f"{name:<{width}} " + " ".join("     -" if np.isnan(c) else f"{c:>6.2f}" for c in row))
         return [*(line.rstrip() for line in lines), ""]

@@ -68,6 +68,8 @@ class Histories:
         self._first = self._initial()
         self._readings: dict[int, Reading] = {}
         self._size = 0
+        self.trouble = ""
+        """Where and why a step failed first; empty if none did."""
 
     def read(self, numbers: Iterable[tuple[int, int, str, int, float]]) -> None:
         """What `run` returns: (experiment, step, output, component, factor) of each number, in this order."""
@@ -211,7 +213,10 @@ class _Front:
         except ConvergenceError as error:
             self.values = [*self.values[1:], self.values[0]]
             self.slopes = [*self.slopes[1:], self.slopes[0]]
-            return {int(point[0]) % len(self.parameters) for point in error.points}
+            lost = [int(point[0]) for point in error.points]
+            driver = self.h._drivers[lost[0] // len(self.parameters)]
+            self.h.trouble = self.h.trouble or f"'{driver.name}', step {step} of {driver.steps - 1}: {error}"
+            return {point % len(self.parameters) for point in lost}
         self._carry(active)
         return set()
 

@@ -28,8 +28,8 @@ class LeastSquares(HitObject):
 
     `model`: what is fitted; compiled for this CPU, with derivatives, and kept for later fits. `parameters`,
     `experiments`: blocks of [Calibration].
-    `constraints`: linear ones besides the bounds, by the names of the parameters' blocks, separated by semicolons, e.g.
-    `C1 >= 2*C2; g1 + g2 <= 500`.
+    `constraints`: linear ones besides the bounds, by the names of the parameters' blocks (with `_0`, `_1`, ... where
+    one means several), separated by semicolons, e.g. `C1 >= 2*C2; g1 + g2 <= 500`.
     `starts`: how many fits are made, as one batch: the first from the initial values, the others from random ones
     between the bounds. `seed`: of these.
     `method`: `gauss_newton`, steps by quadratic programs (needs PIQP); or `scipy`, its least_squares, one start after
@@ -60,25 +60,26 @@ class LeastSquares(HitObject):
                     text = f"[Calibration/{item.name}] is a {type(item).__name__}; expected a {T.__name__}"
                     raise self.error(text, option)
         known = dict(self.model.named_parameters()) if hasattr(self.model, "named_parameters") else {}
-        self.names = [parameter.qualified(known) for parameter in self.parameters]
-        for name, parameter in zip(self.names, self.parameters, strict=True):
+        meant = [(parameter, parameter.qualified(known)) for parameter in self.parameters]
+        self.names = [name for _, names in meant for name in names]
+        self.fitted = [parameter for parameter, names in meant for _ in names]
+        for name, parameter in zip(self.names, self.fitted, strict=True):
             if self.names.count(name) > 1:
                 raise self.error(f"'{name}' is fitted twice", "parameters")
             if self.starts > 1 and not parameter.bounded:
                 text = f"{self.starts} starts begin between bounds, and '{parameter.name}' has not both of them"
                 raise self.error(f"{text}; give 'lower' and 'upper'", "starts")
-        self.initial = np.array(
-            [
-                p.initial if p.initial is not None else known[n].item()
-                for n, p in zip(self.names, self.parameters, strict=True)
-            ]
-        )
-        for value, parameter in zip(self.initial, self.parameters, strict=True):
+        first = [p.initial if p.initial is not None else known[n].item() for p, names in meant for n in names]
+        self.initial = np.array(first)
+        for value, parameter in zip(first, self.fitted, strict=True):
             parameter.check(value)
+        self.labels = [
+            (p.name or name) if len(names) == 1 else f"{p.name}_{k}"
+            for p, names in meant
+            for k, name in enumerate(names)
+        ]
         try:
-            self.limits = constraints.parse(
-                self.constraints, [p.name or n for n, p in zip(self.names, self.parameters, strict=True)]
-            )
+            self.limits = constraints.parse(self.constraints, self.labels)
         except ValueError as error:
             raise self.error(str(error), "constraints") from None
         if self.method == "scipy" and self.constraints:
@@ -91,15 +92,15 @@ class LeastSquares(HitObject):
         where it can be evaluated at no start.
         """
         residuals = Residuals(self.model, self.experiments, self.names)
-        coordinates = Coordinates(self.parameters, self.initial)
+        coordinates = Coordinates(self.fitted, self.initial)
         solve = _by_scipy if self.method == "scipy" else _by_steps
         outcomes = solve(self, residuals, coordinates, self._first(coordinates), told)
         best = min(outcomes, key=lambda outcome: outcome.cost)
         if best.status == FAILED or not np.isfinite(best.cost):
-            where = ", ".join(f"{n} = {v:g}" for n, v in zip(self.names, self.initial, strict=True))
+            where = ", ".join(f"{n} = {v:g}" for n, v in zip(self.labels, self.initial, strict=True))
             raise RuntimeError(
                 f"{self.where()}: the model converges at none of {len(outcomes)} starts, the first being {where}; "
-                "give other initial values or narrower bounds, or let neml2-run say where it fails"
+                f"give other initial values, narrower bounds or more 'substeps' ({residuals.histories.trouble})"
             )
         return Fit(self, residuals, coordinates, outcomes)
 
@@ -108,7 +109,7 @@ class LeastSquares(HitObject):
         its range (a Latin hypercube)."""
         random = np.random.default_rng(self.seed)
         count = self.starts - 1
-        parts = np.stack([random.permutation(count) for _ in self.parameters], -1)
+        parts = np.stack([random.permutation(count) for _ in self.names], -1)
         return np.vstack([coordinates.of(self.initial), (parts + random.random(parts.shape)) / max(count, 1)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ class FitParameter(HitObject):
     """A parameter of the model that is fitted.
 
     `parameter`: its qualified name, of which the end behind a dot is enough where only one parameter ends so, as in
-    `neml2-run -p`; default: the block's name.
+    `neml2-run -p`; with a `*`, as `network.w_*`, all parameters that it matches, each by itself; default: the block's
+    name.
     `lower`, `upper`: bounds, which values never leave; needed for random starts.
     `initial`: where the first start begins; default: the value in the input file.
     `transform`: `linear`, or `log` for what is positive and known to an order of magnitude: steps, and random starts,
@@ -61,19 +63,24 @@ class FitParameter(HitObject):
             high = "inf" if self.upper is None else f"{self.upper:g}"
             raise self.error(f"starts from {value:g}, outside its bounds {low} and {high}; give 'initial'", option)
 
-    def qualified(self, parameters: Mapping[str, Any]) -> str:
-        """The name of the parameter that is meant. Raises InvalidOption."""
+    def qualified(self, parameters: Mapping[str, Any]) -> list[str]:
+        """The names of the parameters that are meant. Raises InvalidOption."""
         name = self.parameter or self.name
         option = "parameter" if self.parameter else ""
-        meant = ends_with(name, list(parameters))
-        if len(meant) > 1:
+        several = "*" in name
+        if several:
+            meant = [full for full in parameters if any(fnmatchcase(tail, name) for tail in tails([full]))]
+        else:
+            meant = ends_with(name, list(parameters))
+        if len(meant) > 1 and not several:
             raise self.error(f"'{name}' can be any of {listing(meant)}; give more of the name", option)
         if not meant:
             near = suggestion(name, tails(list(parameters))) or f"; there are: {listing(parameters)}"
             raise self.error(f"'{name}' is no parameter of the model{near}", option)
-        if (size := parameters[meant[0]].numel()) != 1:
-            raise self.error(f"'{meant[0]}' has {size} components; what is fitted is one number", option)
-        return meant[0]
+        for full in meant:
+            if (size := parameters[full].numel()) != 1:
+                raise self.error(f"'{full}' has {size} components; what is fitted is one number", option)
+        return meant
 
 
 class Coordinates:

@@ -82,6 +82,13 @@ def test_what_the_data_do_not_tell_is_said(tmp_path):
     assert "unknown" in fit.report() or "at bound" in fit.report()
 
 
+def test_a_model_that_converges_nowhere_says_where_it_stops(tmp_path):
+    """x = x~1 + w x dt has no solution where w dt = 1."""
+    text = FIT.replace("lower = -9\n    upper = -0.1", "lower = 9\n    upper = 11\n    initial = 10")
+    with pytest.raises(RuntimeError, match=r"none of 1 starts.*w = 10.*'long', step 1 of 30: .*singular"):
+        fit_in(tmp_path, text=text).get("Calibration", "fit").run()
+
+
 def test_the_model_keeps_its_values_until_they_are_applied(tmp_path):
     task = fit_in(tmp_path).get("Calibration", "fit")
     fit = task.run()
@@ -223,8 +230,23 @@ def test_examples_find_what_made_their_data(name, monkeypatch):
     task = load_input(EXAMPLES / f"{name}.i").get("Calibration", "fit")
     fit = task.run()
     truth = {"steel": data.STEEL, "copper": data.COPPER}[name]
-    expected = np.array([truth[parameter.name] for parameter in task.parameters])
+    expected = np.array([truth[parameter.name] for parameter in task.fitted])
     assert (np.abs(fit.values - expected) < 3 * fit.standard_errors).all()
     assert fit.agreeing >= 18
     for value in fit.rms().values():
         assert value == pytest.approx(data.NOISE[f"{name}.i"], rel=0.25)
+
+
+def test_a_network_learns_the_hardening():
+    """R (1 - exp(-d e)), as far as the tests went, and stresses within their noise."""
+    from neml2.hit import load_extension
+
+    load_extension(EXAMPLES / "network.py")
+    task = load_input(EXAMPLES / "network.i", additional_args=["Calibration/network_fit/starts:=1"])
+    fit = task.get("Calibration", "network_fit").run()
+    assert max(fit.rms().values()) < 1.1 * 2.0
+    weights, slopes = fit.values[:3], fit.values[3:]
+    e = np.linspace(0, 0.08, 30)
+    hardening = np.tanh(e[:, None] * slopes) @ weights
+    np.testing.assert_allclose(hardening, 80 * (1 - np.exp(-8 * e)), atol=2.0)
+    assert any("flat direction" in text for text in fit.warnings)
