@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..drivers.compiled import sub_batch_shapes
@@ -221,18 +222,17 @@ class _Front:
         return set()
 
     def _carry(self, active: int) -> None:
-        """The chain rule."""
+        """The chain rule. In NumPy: torch would wake threads for products that are over before they are there."""
         h, (sets, count) = self.h, self.parameters.shape
-        width = self._width
         _, _, _, order = self._tables(active)
-        whole = torch.index_select(self._blocks, 0, order).reshape(active * sets, h.size, width)
-        new = self.slopes[0][:active].flatten(0, 1)
-        direct = whole[..., width - count :]
+        whole = self._blocks.numpy().take(order).reshape(active, sets, h.size, self._width)
+        new, direct = self.slopes[0][:active].numpy(), whole[..., self._width - count :]
         if h._columns:
-            parts = [self.slopes[k][:active, :, h._rows[base_name(n)].slice] for n, k in h._lags.items()]
-            torch.baddbmm(direct, whole[..., : width - count], torch.cat(parts, 2).flatten(0, 1), out=new)
+            old = [self.slopes[k][:active, :, h._rows[base_name(n)].slice].numpy() for n, k in h._lags.items()]
+            np.matmul(whole[..., : self._width - count], np.concatenate(old, 2), out=new)
+            new += direct
         else:
-            new.copy_(direct)
+            new[:] = direct
 
     def read(self, reading: Reading, sets: torch.Tensor, found: torch.Tensor, slopes: torch.Tensor) -> None:
         """Put what is read at this step into the rows `sets` of the results."""
@@ -254,7 +254,7 @@ class _Front:
         inputs, outputs, blocks, order = self._made[key]
         return dict(inputs), outputs, blocks, order
 
-    def _arranged(self, active: int) -> tuple[dict[str, dict[str, torch.Tensor]], torch.Tensor]:
+    def _arranged(self, active: int) -> tuple[dict[str, dict[str, torch.Tensor]], Any]:
         """Blocks one behind the other (results that lie between one another take long to check), and the order."""
         h, sets = self.h, len(self.parameters)
         first = self._width - len(h.parameters)
@@ -272,7 +272,7 @@ class _Front:
                     active, sets, row.size, column.size
                 )
                 start = end
-        return blocks, order.reshape(-1)
+        return blocks, order.reshape(-1).numpy()
 
 
 def _view(array: torch.Tensor, axis: int, span: _Span) -> torch.Tensor:
