@@ -115,6 +115,22 @@ def test_values_are_those_of_the_driver(steel):
     np.testing.assert_allclose(found[0, -1], driver.results["strain.yy"].reshape(-1)[9], rtol=1e-7)
 
 
+def test_a_stress_can_be_given_instead(steel):
+    """Below the yield stress of 50: strains of Hooke's law, E = 2e5, nu = 0.3; a strain and a stress test side by side."""
+    model, experiments, names = steel
+    axes = ("yy", "zz", "yz", "xz", "xy")
+    drive = ["given.xx=load", "control.xx=1", *(f"control.{axis}=1" for axis in axes)]
+    table = {"time": [0.0, 1, 2], "load": [0.0, 20, -30], "strain.xx": [0.0, 0, 0]}
+    pulled = Experiment("pulled", file=table, drive=drive, compare=["strain.xx"])
+    drivers = [experiments[0].driver(model), pulled.driver(model)]
+    histories = Histories(drivers, names, ["stress", "strain"])
+    histories.read([(1, step, "strain", c, 1.0) for step in (1, 2) for c in (0, 1)] + [(0, 1, "stress", 0, 1.0)])
+    found, slopes, whole = histories.run(torch.tensor([[100.0, 80, 8, 150, 4e4, 500, 4e3, 25]], dtype=torch.float64))
+    assert whole.all()
+    np.testing.assert_allclose(found[0, :4], [1e-4, -3e-5, -1.5e-4, 4.5e-5], rtol=1e-9)
+    assert found[0, 4] == pytest.approx(2e5 * 3e-4) and slopes[0, :4].abs().max() == 0
+
+
 def test_a_set_that_fails_leaves_the_others_alone(steel):
     model, experiments, names = steel
     histories = read(model, experiments, names)
