@@ -47,7 +47,9 @@ class Fit:
         self.values: Array = coordinates.values(z)
         found, slopes, _ = residuals(self.values[None])
         self.residual, self.jacobian = found[0], slopes[0]
-        self._uncertainty = uncertainty(self.residual, self.jacobian, self.values, self.at_bound, residuals.absolute)
+        exact = residuals.absolute
+        holding = task.limits.holding(self.values)
+        self._uncertainty = uncertainty(found[0], slopes[0], self.values, self.at_bound, exact, holding)
         self.standard_errors = self._uncertainty.errors
         self.correlations = self._uncertainty.correlations
         self.sum_of_squares = float(self.residual @ self.residual)

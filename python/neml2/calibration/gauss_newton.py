@@ -43,6 +43,12 @@ class Constraints:
         found = values @ self.rows.T
         return (np.maximum(found - self.high, 0) + np.maximum(self.low - found, 0)).sum(-1)
 
+    def holding(self, values: Array) -> Array:
+        """The rows whose limits are reached."""
+        found, size = self.rows @ values, np.abs(self.rows) @ np.abs(values)
+        near = np.minimum(np.abs(found - self.low), np.abs(found - self.high)) <= 1e-6 * size
+        return self.rows[near]
+
 
 @dataclass
 class Outcome:

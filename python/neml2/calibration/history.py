@@ -38,7 +38,7 @@ class Histories:
     outputs: names of those that are read, besides what is carried from step to step.
 
     For E experiments, S sets of P parameters, n components of outputs and m that are carried, the doubles held are
-    about E S n (m + 3 P), whatever the number of steps, besides what is read.
+    about E S n (3 m + 7 P), whatever the number of steps, and S P for each number that is read.
     Raises CaptureError, CompileError and BuildError for models that cannot be compiled.
     """
 
@@ -85,6 +85,14 @@ class Histories:
             factors = torch.tensor(factor, dtype=torch.float64)
             places = [torch.tensor(indices) for indices in (experiment, component, position)]
             self._readings[step] = Reading(places[0], places[1], factors, places[2])
+
+    @property
+    def bytes_of_a_set(self) -> int:
+        """What a run takes for each set of parameters, about."""
+        count, experiments = len(self.parameters), len(self._lengths)
+        depth = 1 + max(self._lags.values(), default=0)
+        width = sum(span.size for span in self._columns.values()) + count
+        return 8 * (experiments * self.size * (3 * width + 2 * depth * (1 + count)) + self._size * (1 + count))
 
     # -- what is given -----------------------------------------------------------------------------------------
 

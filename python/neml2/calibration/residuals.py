@@ -16,6 +16,10 @@ from .history import Histories
 Array = NDArray[Any]
 
 
+MEMORY = 1 << 30
+"""Bytes that histories with their derivatives may take; more sets of parameters are evaluated part after part."""
+
+
 class Residuals:
     """w (model - measured), one number for each that was measured, w = sqrt(weight) / noise.
 
@@ -55,13 +59,11 @@ class Residuals:
     def __call__(self, values: Array) -> tuple[Array, Array, Array]:
         """Residuals (S, size), d residuals / d values (S, size, P), and whether all experiments came to the end with
         each row of `values` (S, P)."""
+        sets = torch.from_numpy(np.ascontiguousarray(values, float))
         with torch.no_grad():
-            found, slopes, whole = self.histories.run(torch.from_numpy(np.ascontiguousarray(values, float)))
-        return (
-            (found.numpy() - self.measured) * self.weights,
-            slopes.numpy() * self.weights[:, None],
-            whole.numpy(),
-        )
+            parts = [self.histories.run(part) for part in sets.split(max(1, MEMORY // self.histories.bytes_of_a_set))]
+        found, slopes, whole = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+        return (found - self.measured) * self.weights, slopes * self.weights[:, None], whole
 
 
 def _ranges(targets: Sequence[Sequence[Target]]) -> dict[str, float]:

@@ -32,21 +32,29 @@ class Uncertainty:
     loose: Array
 
 
-def uncertainty(residual: Array, jacobian: Array, values: Array, held: Array, absolute: bool) -> Uncertainty:
+def uncertainty(
+    residual: Array, jacobian: Array, values: Array, held: Array, absolute: bool, normals: Array | None = None
+) -> Uncertainty:
     """Of least squares with residuals (M,) and derivatives (M, P) by parameters `values`; `held`: which of them are at
-    a bound. absolute: residuals are in units of their known noise; else it is estimated from them."""
+    a bound. absolute: residuals are in units of their known noise; else it is estimated from them. normals: rows of
+    linear constraints that hold, (constraints, P), along which nothing varies."""
     free = np.flatnonzero(~held)
     count = len(values)
     errors, correlations = np.full(count, np.nan), np.full((count, count), np.nan)
     if not len(free):
         return Uncertainty(errors, correlations, np.zeros((0, count)), np.zeros(0))
     size = np.where(values == 0, 1.0, np.abs(values))[free]
-    relative = jacobian[:, free] * size
+    basis = _null_space((np.zeros((0, count)) if normals is None else normals)[:, free] * size)
+    if not basis.shape[1]:
+        errors[free] = 0.0
+        return Uncertainty(errors, correlations, np.zeros((0, count)), np.zeros(0))
+    relative = jacobian[:, free] * size @ basis
     _, strength, directions = np.linalg.svd(relative, full_matrices=False)
-    strength = np.pad(strength, (0, len(free) - len(strength)))
-    if len(directions) < len(free):
+    strength = np.pad(strength, (0, basis.shape[1] - len(strength)))
+    if len(directions) < basis.shape[1]:
         directions = np.linalg.qr(directions.T, mode="complete")[0].T
-    freedom = max(len(residual) - len(free), 1)
+    directions = directions @ basis.T
+    freedom = max(len(residual) - basis.shape[1], 1)
     noise = 1.0 if absolute else float(np.sqrt(residual @ residual / freedom))
     dead = strength <= _DEAD * max(strength.max(), np.finfo(float).tiny)
     with np.errstate(divide="ignore"):
@@ -64,6 +72,15 @@ def uncertainty(residual: Array, jacobian: Array, values: Array, held: Array, ab
     full = np.zeros((int(flat.sum()), count))
     full[:, free] = directions[flat]
     return Uncertainty(errors, correlations, full, width[flat])
+
+
+def _null_space(rows: Array) -> Array:
+    """Orthonormal columns that span what the rows leave free."""
+    if not len(rows):
+        return np.eye(rows.shape[1])
+    _, strength, directions = np.linalg.svd(rows)
+    rank = int((strength > 1e-12 * max(strength.max(), np.finfo(float).tiny)).sum())
+    return directions[rank:].T
 
 
 def named(direction: Array, names: list[str], values: Array) -> str:

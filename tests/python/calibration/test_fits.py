@@ -63,9 +63,19 @@ def test_random_starts_come_to_one_minimum_and_reproducibly(tmp_path):
     np.testing.assert_array_equal(fit.values, task.run().values)
 
 
+def test_with_little_memory_starts_go_one_after_the_other(tmp_path, monkeypatch):
+    from neml2.calibration import residuals
+
+    task = fit_in(tmp_path, "Calibration/fit/starts:=5", noise=0.05).get("Calibration", "fit")
+    whole = task.run()
+    monkeypatch.setattr(residuals, "MEMORY", 1)
+    np.testing.assert_allclose(task.run().values, whole.values, rtol=1e-9)
+
+
 def test_constraints_and_bounds_hold(tmp_path):
     fit = fit_in(tmp_path, "Calibration/fit/constraints:='gain + w >= 0.5'").get("Calibration", "fit").run()
     assert fit.values.sum() == pytest.approx(0.5, abs=1e-6)
+    assert fit.correlations[0, 1] == pytest.approx(-1), "as one goes up the other goes down"
     fit = fit_in(tmp_path, "Calibration/gain/upper:=1.5").get("Calibration", "fit").run()
     assert fit.values[1] == 1.5 and fit.at_bound.tolist() == [False, True]
     assert np.isnan(fit.standard_errors[1]) and "at its bound 1.5" in fit.warnings[0]

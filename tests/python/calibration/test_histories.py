@@ -116,7 +116,7 @@ def test_values_are_those_of_the_driver(steel):
 
 
 def test_a_stress_can_be_given_instead(steel):
-    """Below the yield stress of 50: strains of Hooke's law, E = 2e5, nu = 0.3; a strain and a stress test side by side."""
+    """Hooke's law below the yield stress, E = 2e5, nu = 0.3; tests under strain and under stress side by side."""
     model, experiments, names = steel
     axes = ("yy", "zz", "yz", "xz", "xy")
     drive = ["given.xx=load", "control.xx=1", *(f"control.{axis}=1" for axis in axes)]

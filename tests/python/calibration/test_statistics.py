@@ -28,6 +28,23 @@ def test_a_straight_line_has_the_errors_of_the_textbook():
     assert len(found.flat) == 0
 
 
+def test_a_constraint_that_holds_leaves_less_to_err():
+    """y = a + b x, a + b = 1, is y - 1 = b (x - 1): var b = s^2 / sum (x - 1)^2, and a errs as much."""
+    random = np.random.default_rng(4)
+    x = random.uniform(2, 5, 30)
+    y = 3 - 2 * x + random.standard_normal(30)
+    b = (x - 1) @ (y - 1) / ((x - 1) @ (x - 1))
+    J = np.stack([np.ones(30), x], -1)
+    values = np.array([1 - b, b])
+    r = J @ values - y
+    found = uncertainty(r, J, values, FREE, absolute=False, normals=np.array([[1.0, 1.0]]))
+    expected = np.sqrt(r @ r / 29 / ((x - 1) @ (x - 1)))
+    np.testing.assert_allclose(found.errors, [expected, expected], rtol=1e-10)
+    assert found.correlations[0, 1] == -1 or abs(found.correlations[0, 1] + 1) < 1e-12
+    both = uncertainty(r, J, values, FREE, absolute=False, normals=np.array([[1.0, 1.0], [1.0, 0.0]]))
+    assert both.errors.tolist() == [0, 0]
+
+
 def test_errors_are_those_of_repeated_experiments():
     """The spread of fits to many samples of noise."""
     random = np.random.default_rng(1)
