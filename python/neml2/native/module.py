@@ -20,8 +20,8 @@ _HEADER = """\
 
 /**
 {about} *
- * All functions compute one point, allocate nothing, throw nothing and keep nothing between calls. Results may lie
- * where arguments do. Any number of threads can call at once, each with a Workspace of its own.
+ * All functions compute one point, allocate nothing{note}, throw nothing and keep nothing between calls.
+ * Results may lie where arguments do. Any number of threads can call at once, each with a Workspace of its own.
  */
 namespace {name}
 {{
@@ -115,8 +115,9 @@ def _header(name: str, functions: Sequence[NumericalFunction], namespaces: list[
     types = [_part("buffer"), *([_part("result")] if _solves(functions, bodies) else [])]
     parts = [_declaration(*each) for each in zip(functions, namespaces, bodies, strict=True)]
     guard = f"{name.upper()}_HPP"
+    note = " (but in a minimum's Workspace)" if any(f.minimizes for f in functions) else ""
     return _HEADER.format(
-        name=name, guard=guard, about="".join(about), types="\n".join(types), functions="\n".join(parts)
+        note=note, name=name, guard=guard, about="".join(about), types="\n".join(types), functions="\n".join(parts)
     )
 
 

@@ -18,6 +18,7 @@ from neml2.compiler.backends.native.host import Report
 from neml2.compiler.graph.assemble import assemble
 from neml2.compiler.graph.differentiate import jacobian
 from neml2.compiler.graph.program import Argument, Assign, Program
+from neml2.native import arrays
 from neml2.native.arrays import Array
 from neml2.native.function import NumericalFunction, _choose
 
@@ -168,10 +169,11 @@ class SQP(NumericalFunction):
     def _run(self, values: dict[str, Array]) -> tuple[list[Array], Report]:
         self.compile()
         assert self._handle is not None
+        arrays.check_batch(self.name, values, self.inputs)
         batch = np.broadcast_shapes(*(v.shape[: v.ndim - len(self.inputs[n])] for n, v in values.items()))
         points = prod(batch)
         rows = [
-            np.ascontiguousarray(np.broadcast_to(v, (*batch, *self.inputs[n]))).reshape(points, -1)
+            np.ascontiguousarray(np.broadcast_to(v, (*batch, *self.inputs[n]))).reshape(points, prod(self.inputs[n]))
             for n, v in values.items()
         ]
         results = [np.empty((*batch, *shape)) for shape in self.outputs.values()]

@@ -59,6 +59,23 @@ def test_torch_in_torch_out_and_batches_broadcast(fitted_line):
     torch.testing.assert_close(found[:, 0], torch.tensor([[2.0, 1], [1, -3]], dtype=torch.float64))
 
 
+def test_batches_of_any_shape(fitted_line):
+    t = np.linspace(0, 1, 5)
+    assert fitted_line(np.zeros((0, 2)), t, t).shape == (0, 2)
+    found = fitted_line([0, 0], t, np.broadcast_to(2 * t, (2, 3, 5))[:, ::-1])
+    np.testing.assert_allclose(found, np.broadcast_to([0, 2], (2, 3, 2)), atol=1e-9)
+    with pytest.raises(ValueError, match="do not broadcast"):
+        fitted_line(np.zeros((2, 2)), t, np.zeros((3, 5)))
+
+
+def test_calls_know_nothing_of_one_another():
+    """To the last bit, whatever was solved before."""
+    solver, a = disc(), np.random.default_rng(5).uniform(-3, 3, (6, 2))
+    first = solver(np.array([0.1, 0.1]), a)
+    np.testing.assert_array_equal(solver(np.array([0.1, 0.1]), a[::-1])[::-1], first)
+    np.testing.assert_array_equal(solver(np.array([0.1, 0.1]), a[3]), first[3])
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=20, deadline=None)
 def test_bounds_hold_and_multipliers_have_their_signs(seed):
