@@ -257,3 +257,32 @@ def test_a_module_holds_the_whole_loop(tmp_path, library, sanitizers):
         values, report = solver.with_report(np.array([0.1, 0.1]), np.array([2.0 + k, 1.0]))
         np.testing.assert_allclose([float.fromhex(v) for v in x], values, rtol=1e-9)
         assert (int(status), int(iterations)) == (0, report.iterations[0])
+
+
+# ---- where the library comes from ------------------------------------------------------------------------------------
+
+
+def test_the_library_is_found_where_it_was_installed(tmp_path, monkeypatch, library):
+    for folder in ("lib/x86_64-linux-gnu", "include"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setenv("PIQP_DIR", str(tmp_path))
+    assert piqp.find().library == library.library, "a folder without a library is passed over"
+    (tmp_path / "lib/x86_64-linux-gnu/libpiqpc.so").touch()
+    (tmp_path / "include/piqp.h").touch()
+    assert piqp.find() == piqp.Library(tmp_path / "include", tmp_path / "lib/x86_64-linux-gnu/libpiqpc.so")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["no-such-cmake", "-B"], "it fails: no-such-cmake: No such file or directory; install no-such-cmake"),
+        (
+            ["sh", "-c", "echo 'CMake Error: no Eigen3' >&2; exit 1"],
+            "no Eigen3; install Eigen 3 .Debian: libeigen3-dev",
+        ),
+        (["sh", "-c", "exit 1"], "it fails: no message"),
+    ],
+)
+def test_a_build_that_fails_says_what_is_missing(command, words):
+    with pytest.raises(RuntimeError, match=words):
+        piqp._run(command, "it fails")
