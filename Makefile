@@ -55,7 +55,7 @@ $(VENV)/.tools: $(VENV)/.system pyproject.toml
 	  || $(PY) -m pip install -q "$(TORCH)"
 	@$(PY) -m pip install -q "scikit-build-core>=1" "nanobind>=3" "nmhit>=0.3.6" "cmake>=3.25" ninja setuptools \
 	  typing_extensions numpy tqdm rich platformdirs "pytest>=8" pytest-xdist hypothesis ruff clang-format matplotlib \
-	  "scikit-fem>=10"
+	  "scikit-fem>=10" "piqp>=0.6"
 	@touch $@
 
 # Written out in full: -C is unknown to the pip that Debian 12 puts into a virtual environment.
@@ -89,7 +89,12 @@ test-cpp: $(VENV)/.test-system build
 	@cmake --build $(BUILD) --target neml2_tests
 	@ctest --test-dir $(BUILD) --output-on-failure
 
-test-python: $(VENV)/.test-system build
+# PIQP's C library, which generated code links; tests that need it are skipped where it cannot be built.
+$(VENV)/.piqp: $(VENV)/.test-system build
+	@$(PY) -m neml2.native.piqp >/dev/null || echo "note: the tests that need PIQP's library are skipped."
+	@touch $@
+
+test-python: $(VENV)/.test-system $(VENV)/.piqp build
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 # ASan must come first in a process. Its leak check is off: what it reports are torch's own global tables.

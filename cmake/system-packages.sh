@@ -3,8 +3,8 @@
 # Makes sure of what the build needs from the system: a C++ compiler, Python's headers and venv, make, pkg-config,
 # nlohmann-json and GoogleTest. Installs what is missing where it may (apt-get as root or through password-less sudo);
 # otherwise names it. nlohmann-json and GoogleTest are fetched by CMake where they are missing, so they never stop it.
-# With the argument `test` after the interpreter: what tests need besides, a browser, graphviz, Open MPI and what `fe` asks
-# for; they are skipped where these cannot be installed. With `fe`: PETSc and MPI, which examples/fe cannot do without.
+# With the argument `test` after the interpreter: what tests need besides, a browser, graphviz, Open MPI, Eigen and what `fe`
+# asks for; they are skipped where these cannot be installed. With `fe`: PETSc and MPI, which examples/fe cannot do without.
 set -u
 python=$1
 purpose=${2:-build}
@@ -31,6 +31,7 @@ case $purpose in
     # dot is there, and cannot draw, where graphviz was unpacked and not set up.
     echo "graph {}" | dot -Tsvg >/dev/null 2>&1 || optional="$optional graphviz"
     lacks mpicc && optional="$optional libopenmpi-dev"
+    [ -e /usr/include/eigen3/Eigen/Core ] || optional="$optional libeigen3-dev"
     optional="$optional$fe"
     ;;
   *)

@@ -129,7 +129,7 @@ NEML2_NATIVE_INLINE void load_rows(const Rows<const ScalarOf<V>> & rows, V * to)
   if constexpr (W == 1)
   {
     for (int c = 0; c < C; ++c)
-      to[c] = rows.data[rows.component(c)];
+      to[c] = rows.data[rows.point(0) + rows.component(c)];
     return;
   }
 #if NEML2_NATIVE_BYTES
@@ -165,7 +165,7 @@ NEML2_NATIVE_INLINE void store_rows(const Rows<ScalarOf<V>> & rows, const V * fr
   if constexpr (W == 1)
   {
     for (int c = 0; c < C; ++c)
-      rows.data[rows.component(c)] = from[c];
+      rows.data[rows.point(0) + rows.component(c)] = from[c];
     return;
   }
 #if NEML2_NATIVE_BYTES

@@ -60,7 +60,7 @@ def page(entries: Sequence[dict[str, Any]], version: str) -> str:
 """
 
 
-SECTIONS = ("Models", "EquationSystems", "Solvers", "Drivers", "Data", "Tensors")
+SECTIONS = ("Models", "EquationSystems", "Solvers", "Drivers", "Calibration", "Data", "Tensors")
 FIRST = ("composition", "implicit updates", "compiled models", "common")
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..compiler.frontend.rename import ends_with
+from ..compiler.frontend.rename import ends_with, tails
 from ..errors import listing, suggestion
 from ._common import UsageError
 
@@ -46,8 +46,7 @@ def _meant(text: str, name: str, parameters: Mapping[str, Any], *, compiled: boo
         return meant[0]
     if meant:
         raise UsageError(f"-p {text}: this can be any of {listing(meant)}; give more of the name")
-    ends = [name for full in parameters for name in (full, full.rpartition(".")[2])]
-    hint = suggestion(name, ends) or f"; there are: {listing(parameters)}"
+    hint = suggestion(name, tails(list(parameters))) or f"; there are: {listing(parameters)}"
     what = "is no promoted parameter of the compiled model" if compiled else "is no parameter of the model"
     advice = f". neml2-compile -p {name} keeps it mutable" if compiled else ""
     raise UsageError(f"-p {text}: '{name}' {what}{hint}{advice}")

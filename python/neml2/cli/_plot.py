@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,21 +71,15 @@ def curves(label: str, driver: Any) -> Curves:
 
 
 def table(path: Path) -> Curves:
-    """Of a CSV file with names of columns in its first line, as `save_as` writes: rows of points with a column `point`,
-    else one point. Raises UsageError."""
-    import numpy as np
+    """Of a CSV file with names of columns in its first line, as `save_as` writes. Raises UsageError."""
+    from ..drivers.tables import read_table
 
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row and not row[0].startswith("#")]
-        names, numbers = [name.strip() for name in rows[0]], np.array(rows[1:], float)
-        points = len(set(numbers[:, names.index("point")])) if "point" in names else 1
-        values = numbers.reshape(-1, points, len(names))
+        return Curves(path.stem, read_table(path))
     except OSError as error:
         raise UsageError(f"--add {path}: {error.strerror}") from None
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise UsageError(f"--add {path}: no table of numbers under names: {error}") from None
-    return Curves(path.stem, {name: values[..., k] for k, name in enumerate(names) if name not in ("step", "point")})
 
 
 # ---- what to draw ----------------------------------------------------------------------------------------------------
@@ -147,10 +140,34 @@ def plot(runs: Sequence[Curves], panels: Sequence[tuple[str, str]], path: Path, 
     figure = Figure(figsize=(5.2 * columns, 3.8 * rows), layout="constrained")
     for index, (x, y) in enumerate(panels):
         _panel(figure.add_subplot(rows, columns, index + 1), runs, x, y, units)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
         raise UsageError(f"--plot {path}: {error.strerror}") from None
+
+
+def fitted(panels: Sequence[tuple[str, str, str, Curves, Curves]], path: Path) -> None:
+    """Draw what was measured, as points, and what the model gives, as a line: (title, x, y, measured, model) each."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    columns = min(len(panels), 3)
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(5.2 * columns, 3.8 * rows), layout="constrained")
+    for index, (title, x, y, measured, model) in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        axes.plot(measured.columns[x], measured.columns["y"], ".", color="0.6", markersize=4, label=measured.label)
+        axes.plot(model.columns[x], model.columns["y"], "-", color="C0", linewidth=1.2, label=model.label)
+        axes.set(xlabel=x, ylabel=y, title=title)
+        _tidy(axes)
+        axes.legend(fontsize="small", loc="best")
+    _save(figure, path)
 
 
 def check_format(path: Path) -> None:

@@ -16,7 +16,7 @@ from . import _common as common
 
 PROG = "neml2-syntax"
 DESCRIPTION = "List the types an input file can use; with TYPE, show their options, variables and parameters."
-SECTIONS = ("Models", "EquationSystems", "Solvers", "Drivers", "Data", "Tensors")
+SECTIONS = ("Models", "EquationSystems", "Solvers", "Drivers", "Calibration", "Data", "Tensors")
 EPILOG = """\
 examples:
   neml2-syntax                                      all types

@@ -78,7 +78,7 @@ def route(driver: TransientDriver, eager: bool, differentiable: bool) -> Route:
         from ..compiler import kept
 
         try:
-            made = kept.load(driver.model, _sub_batch_shapes(driver), DTYPES[next(iter(_dtypes(driver)))])
+            made = kept.load(driver.model, sub_batch_shapes(driver), DTYPES[next(iter(_dtypes(driver)))])
             return CompiledRoute(driver.model, made)
         except Exception as error:  # whatever cannot be compiled can still be run
             reason = _reason(error)
@@ -119,7 +119,7 @@ def _dtypes(driver: TransientDriver) -> set[torch.dtype]:
     return {value.dtype for value in _values(driver)}
 
 
-def _sub_batch_shapes(driver: TransientDriver) -> dict[str, tuple[int, ...]]:
+def sub_batch_shapes(driver: TransientDriver) -> dict[str, tuple[int, ...]]:
     """Of variables: what the input file declares, else what the driver's values have."""
     found = {name: tuple(value.sub_batch_shape) for name, value in driver.given.items() if value.sub_batch_shape}
     for name in driver.model.input_spec:

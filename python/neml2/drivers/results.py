@@ -36,6 +36,12 @@ _TO_TENSOR: dict[str, Array] = {"SR2": _SHEAR, "SSR4": _SHEAR[:, None] * _SHEAR}
 """Types stored in Mandel's notation: what makes tensor components of it."""
 
 
+def to_tensor(type_: Any) -> Array:
+    """What makes tensor components of the stored ones of a type, a number for each."""
+    ones = np.ones(math.prod(type_.BASE_SHAPE))
+    return (ones.reshape(type_.BASE_SHAPE) * _TO_TENSOR.get(type_.__name__, 1.0)).reshape(-1)
+
+
 class Results(Mapping[str, Array]):
     """What was driven and what came of it, at all steps from the initial one on, by variable name, and `time`.
 

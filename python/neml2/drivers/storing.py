@@ -27,8 +27,9 @@ Write = Callable[[Any], object]
 KEPT = "what stood there is as it was; make room or permit writing there, or name another file"
 
 
-def refusal(path: Path, source: InputFile | None) -> str:
-    """Why a result must not be written to `path`, with what to do; empty if it may be.
+def refusal(path: Path, source: InputFile | None, endings: bool = True) -> str:
+    """Why a result must not be written to `path`, with what to do; empty if it may be. `endings`: only to names that
+    end as something that is written.
 
     Only regular files are written over, and none that `source` was read from or names, by whatever links.
     """
@@ -38,7 +39,7 @@ def refusal(path: Path, source: InputFile | None) -> str:
         return f"{path} is a device, pipe or socket; name a regular file"
     if path.exists() and any(os.path.samefile(path, other) for other in _read(source)):
         return f"{path} is read by this input; name another file"
-    ending = path.suffix.lower()
+    ending = path.suffix.lower() if endings else ""
     if ending and ending not in ENDINGS:
         return f"{path} ends in '{path.suffix}', which is not written; end it in {listing(ENDINGS)}"
     if ending in (".h5", ".hdf5") and importlib.util.find_spec("h5py") is None:

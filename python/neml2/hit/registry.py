@@ -108,6 +108,7 @@ REGISTRIES: dict[str, Registry] = {
         Registry("Solvers", ("neml2.solvers",)),
         Registry("Drivers", ("neml2.drivers",)),
         Registry("Data", ("neml2.data",)),
+        Registry("Calibration", ("neml2.calibration",)),
     )
 }
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Native code from torch functions of fixed small shapes: called from Python, or written out as a C++ module.
 
-torch function -> program                 function.py, newton.py, model.py
+torch function -> program                 function.py, newton.py, sqp.py, model.py
 program -> library, called at once (JIT)  build.py, arrays.py
-programs -> .hpp and .cpp (AOT)           module.py, cpp.py, runtime.hpp
+programs -> .hpp and .cpp (AOT)           module.py, sqp_text.py
 """
 
 from __future__ import annotations
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from .model import jit as jit
     from .module import generate_module as generate_module
     from .newton import Newton as Newton
+    from .sqp import SQP as SQP
 
-__all__ = ["Newton", "NumericalFunction", "generate_module", "jit"]
+__all__ = ["SQP", "Newton", "NumericalFunction", "generate_module", "jit"]
 
-_HOMES = {"NumericalFunction": "function", "Newton": "newton", "jit": "model", "generate_module": "module"}
+_HOMES = {
+    "SQP": "sqp",
+    "NumericalFunction": "function",
+    "Newton": "newton",
+    "jit": "model",
+    "generate_module": "module",
+}
 
 
 def __getattr__(name: str) -> Any:

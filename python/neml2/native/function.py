@@ -44,6 +44,9 @@ class NumericalFunction:
     BuildError where there is no C++ compiler.
     """
 
+    minimizes = False
+    """Whether it is an SQP, whose C++ is its own matter."""
+
     def __init__(
         self,
         fn: Callable[..., Any],

@@ -15,7 +15,7 @@ import neml2
 from input_texts import ELASTICITY, decay
 from support import ROOT, run_tool
 
-COMMANDS = ("compile", "run", "inspect", "syntax", "cache")
+COMMANDS = ("compile", "run", "inspect", "syntax", "cache", "calibrate")
 INPUT = (
     ELASTICITY
     + """\
@@ -34,6 +34,23 @@ INPUT = (
     expr = 'SR2(torch.zeros(6, dtype=torch.float64))'
   []
 []
+[Calibration]
+  [E]
+    type = FitParameter
+    lower = 1e5
+    upper = 3e5
+  []
+  [tension]
+    type = Experiment
+    file = 'tension.csv'
+  []
+  [fit]
+    type = LeastSquares
+    model = 'elasticity'
+    parameters = 'E'
+    experiments = 'tension'
+  []
+[]
 """
 )
 
@@ -42,6 +59,7 @@ INPUT = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("help")
     (folder / "input.i").write_text(INPUT)
+    (folder / "tension.csv").write_text("time,strain.xx,stress.xx\n0,0,0\n1,1e-3,270\n2,2e-3,539\n")
     (folder / "bin").mkdir()
     for name in COMMANDS:
         script = folder / "bin" / f"neml2-{name}"

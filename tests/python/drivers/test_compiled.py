@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Implicit models are run compiled: the same results as in PyTorch, kept by what they are made from."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from driver_inputs import DECAY
@@ -9,7 +13,7 @@ from input_texts import viscoplasticity_in_rates
 from neml2.compiler import kept
 from neml2.hit import load_string
 from neml2.types import SR2
-from support import run_tool
+from support import ROOT, run_tool
 
 HISTORY = """
 [Tensors]
@@ -201,3 +205,17 @@ def test_the_command_says_how(tmp_path):
     assert done.returncode == 0 and "\n  model: compiled" in done.stdout, done.stderr
     done = run_tool("run", "input.i", "driver", "--eager", cwd=tmp_path)
     assert done.returncode == 0 and "model:" not in done.stdout, done.stderr
+
+
+def test_a_crystal_has_the_same_name_in_every_process():
+    """Its buffers' names are in sets, whose order depends on a random seed."""
+    script = (
+        "from neml2.compiler import kept; from neml2.hit import load_model;"
+        f"print(kept.fingerprint(load_model({str(ROOT / 'examples/crystals/tension.i')!r}, 'model')))"
+    )
+    found = {
+        subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": str(seed)},
+                       capture_output=True, text=True, check=True).stdout
+        for seed in (1, 2, 3)
+    }  # fmt: skip
+    assert len(found) == 1 and found != {"None\n"}

@@ -86,6 +86,22 @@ def freed(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+@pytest.fixture(scope="module")
+def many_unknowns():
+    """u + u^3 = a, of more unknowns than 12, so that two points are computed one after the other."""
+    residual = NumericalFunction(lambda u, a: u + u**3 - a, inputs={"u": 14, "a": 14}, outputs=["r"], name="cubics")
+    return Newton(residual, unknown="u", abs_tol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (1, 2), (1, 2, 1), (2, 2)])
+def test_few_points_along_several_axes(many_unknowns, shape):
+    exact = np.linspace(-1, 1, 14 * int(np.prod(shape))).reshape(*shape, 14)
+    given = exact + exact**3
+    np.testing.assert_allclose(many_unknowns(0.5 * exact, given), exact, rtol=1e-9)
+    every_other = np.stack([given, np.full_like(given, np.nan)], -1)[..., 0]
+    np.testing.assert_allclose(many_unknowns(0.5 * exact, every_other), exact, rtol=1e-9)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "kind",

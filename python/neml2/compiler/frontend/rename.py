@@ -70,6 +70,11 @@ def ends_with(name: str, names: Sequence[str]) -> list[str]:
     return [name] if name in names else [n for n in names if n.endswith(f".{name}")]
 
 
+def tails(names: Sequence[str]) -> list[str]:
+    """All that can be said of qualified names: `a.b.c`, `b.c` and `c`."""
+    return [".".join(words[k:]) for words in (name.split(".") for name in names) for k in range(len(words))]
+
+
 def _pairs(texts: Sequence[str], known: Sequence[str], option: str, kind: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in texts:

@@ -57,15 +57,15 @@ def build(text: str, target: Path, level: str | None = None) -> Path:
         parts = (1, 2) if len(os.sched_getaffinity(0)) > 1 else (0,)
         objects = {part: folder / f"{part}.o" for part in parts}
         start = [*command(level), f"-ffile-prefix-map={folder}=."]
-        _run(*([*start, f"-DNEML2_NATIVE_PART={k}", "-c", str(source), "-o", str(o)] for k, o in objects.items()))
-        _run([*start, "-shared", *map(str, objects.values()), "-o", str(made)])
+        run(*([*start, f"-DNEML2_NATIVE_PART={k}", "-c", str(source), "-o", str(o)] for k, o in objects.items()))
+        run([*start, "-shared", *map(str, objects.values()), "-o", str(made)])
         made.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return target
 
 
-def _run(*commands: list[str]) -> None:
+def run(*commands: list[str]) -> None:
     """Runs commands at the same time. Raises BuildError."""
     running = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands]
     errors = [process.communicate()[1] for process in running]
