@@ -3,7 +3,8 @@
 #define NEML2_NATIVE_CHOOSE_H
 
 /**
- * Which of a package's shared objects to load. A package holds one for each instruction set that it was compiled for,
+ * Which of a package's shared objects to load. A package holds one for each instruction set that it was
+ * compiled for,
  * `<model>_<set>.so`; the best one that is there and that this CPU runs:
  *
  *     const char *set;
@@ -19,8 +20,9 @@ extern "C"
 {
 #endif
 
-  /** Number `k` of the instruction sets that this CPU runs, best first: "avx512", "avx2", "generic"; null behind
-      the last. Objects for another set than these end the process with an illegal instruction. Thread-safe. */
+  /** Number `k` of the instruction sets that this CPU runs, best first: "avx512", "avx2", "generic"; null
+     behind the last. Objects for another set than these end the process with an illegal instruction.
+     Thread-safe. */
   static inline const char * neml2_native_isa(int k)
   {
     const char * sets[3];

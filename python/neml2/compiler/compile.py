@@ -123,7 +123,9 @@ def _compile(
     plan = rename.renamed_plan(plan_of(captured, kernels=program is None), names)
     if options.interfaces:
         law = _write_law(rename.renamed_program(program, names), options, folder / "law", levels, progress)
-        return Result(Path(), folder, {}, promoted, pairs, sum(s.metadata()["kind"] == "implicit" for s in plan.segments), law)
+        return Result(
+            Path(), folder, {}, promoted, pairs, sum(s.metadata()["kind"] == "implicit" for s in plan.segments), law
+        )
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
     asked = [options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch]
     extra: dict[str, Any] = {"input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}

@@ -4,8 +4,9 @@
 #include "neml2/native/interfaces/point.h"
 
 /**
- * Stresses and tangents of finite strains, from one measure to another by way of Kirchhoff's stress tau = J sigma and its
- * derivative by the deformation gradient F. Tensors are [3][3], derivatives [i][j][k][L] = d tau_ij / d F_kL.
+ * Stresses and tangents of finite strains, from one measure to another by way of Kirchhoff's stress tau = J
+ * sigma and its derivative by the deformation gradient F. Tensors are [3][3], derivatives [i][j][k][L] = d
+ * tau_ij / d F_kL.
  */
 namespace neml2::native::interfaces
 {
@@ -30,7 +31,8 @@ struct Kirchhoff
   double F[3][3], inv[3][3], J; ///< deformation gradient, its inverse and determinant
   double tau[3][3], by_F[3][3][3][3];
 
-  /// From what a model gives at F (row-major): stress and d stress / d F of a measure; without a tangent if null.
+  /// From what a model gives at F (row-major): stress and d stress / d F of a measure; without a tangent if
+  /// null.
   Kirchhoff(Measure measure, const double * deformation, const double * stress, const double * tangent)
   {
     std::memcpy(F, deformation, sizeof(F));

@@ -9,8 +9,9 @@
 /**
  * A law as MFront's generic behaviour, which MGIS loads: the layout of its data, and one call.
  *
- * Symmetric tensors are there (11, 22, 33, sqrt(2) 12, sqrt(2) 13, sqrt(2) 23), others (11, 22, 33, 12, 21, 13, 31, 23,
- * 32); hypotheses of fewer dimensions have the first of these, of stress and strain. States are whole in all of them.
+ * Symmetric tensors are there (11, 22, 33, sqrt(2) 12, sqrt(2) 13, sqrt(2) 23), others (11, 22, 33, 12, 21,
+ * 13, 31, 23, 32); hypotheses of fewer dimensions have the first of these, of stress and strain. States are
+ * whole in all of them.
  */
 namespace neml2::native::interfaces
 {
@@ -90,7 +91,8 @@ public:
         to[matrix[i]] = state.gradients[i];
       break;
     case Place::time:
-      *to = (Law::clock < 0 ? 0 : _data.s0.internal_state_variables[Law::clock]) + (port.steps ? 0 : _data.dt);
+      *to =
+          (Law::clock < 0 ? 0 : _data.s0.internal_state_variables[Law::clock]) + (port.steps ? 0 : _data.dt);
       break;
     case Place::temperature:
       *to = state.external_state_variables[0];
@@ -112,8 +114,12 @@ public:
   }
 
 private:
-  static constexpr int six = dimensions == 3 ? 6 : dimensions == 2 ? 4 : 3,
-                       nine = dimensions == 3 ? 9 : dimensions == 2 ? 5 : 3;
+  static constexpr int six = dimensions == 3   ? 6
+                             : dimensions == 2 ? 4
+                                               : 3,
+                       nine = dimensions == 3   ? 9
+                              : dimensions == 2 ? 5
+                                                : 3;
 
   /// Between the model's order of components and that of behaviours.
   static void reorder(Kind kind, int size, const double * from, double * to, bool out)
@@ -163,8 +169,8 @@ private:
     for (int a = 0; a < six && !_predicts && measure != 2; ++a)
     {
       const int i = row[a], j = column[a];
-      stress[a] = measure == 1 ? scaled(a, S[i][j], S[j][i])
-                               : scaled(a, at.tau[i][j] / at.J, at.tau[j][i] / at.J);
+      stress[a] =
+          measure == 1 ? scaled(a, S[i][j], S[j][i]) : scaled(a, at.tau[i][j] / at.J, at.tau[j][i] / at.J);
     }
     for (int a = 0; a < nine && !_predicts && measure == 2; ++a)
       stress[a] = P[matrix[a] / 3][matrix[a] % 3];
@@ -183,8 +189,8 @@ private:
   }
 
   /// d S / d E between components a and b.
-  static double by_strain(const Kirchhoff & at, const double (*P)[3], const double (*S)[3], int A, int B, int C,
-                          int D, int a, int b)
+  static double by_strain(const Kirchhoff & at, const double (*P)[3], const double (*S)[3], int A, int B,
+                          int C, int D, int a, int b)
   {
     const auto entry = [&](int i, int j, int k, int l) { return at.pk2_by_strain(P, S, i, j, k, l); };
     return scaled(a, scaled(b, entry(A, B, C, D), entry(A, B, D, C)),

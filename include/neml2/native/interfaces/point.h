@@ -12,16 +12,16 @@
  *
  * A generated source describes the model as a `Law`, a struct of constants:
  *
- *     static constexpr int n_inputs, n_outputs, n_pairs, values, results;  arguments, and their components in all
- *     static constexpr Port inputs[], outputs[];                           one for each argument
- *     static constexpr Kept kept[]; static constexpr int n_kept, kept_values;    what else the state keeps
- *     static constexpr int state;                                          components of the state
- *     static constexpr int tangent;                                        number of the pair (stress, strain)
- *     static constexpr Measure measure;                                    of stress
- *     static const neml2_native_model * model();                           null: no code for this CPU
+ *     static constexpr int n_inputs, n_outputs, n_pairs, values, results;  arguments, and their components in
+ * all static constexpr Port inputs[], outputs[];                           one for each argument static
+ * constexpr Kept kept[]; static constexpr int n_kept, kept_values;    what else the state keeps static
+ * constexpr int state;                                          components of the state static constexpr int
+ * tangent;                                        number of the pair (stress, strain) static constexpr
+ * Measure measure;                                    of stress static const neml2_native_model * model();
+ * null: no code for this CPU
  *
- * A host is an object with `read(port, size, to)` and `write(port, size, from)`, which know its storage; they see
- * values as the model has them (docs/host.md).
+ * A host is an object with `read(port, size, to)` and `write(port, size, from)`, which know its storage; they
+ * see values as the model has them (docs/host.md).
  */
 namespace neml2::native::interfaces
 {
@@ -48,8 +48,8 @@ enum class Kind
   other ///< turns, but not in a way known here
 };
 
-/// The place of an argument. `steps`: 0 for the end of the step, 1 for its start; a state is read at the start
-/// and written at the end.
+/// The place of an argument. `steps`: 0 for the end of the step, 1 for its start; a state is read at the
+/// start and written at the end.
 struct Port
 {
   Place place;
@@ -57,11 +57,11 @@ struct Port
   Kind kind;
 };
 
-/// A value from before the step that the state keeps for the next one, at `offset`.
+/// A value from before the step that the state keeps for the next one.
 struct Kept
 {
-  Port from;
-  int size, offset;
+  Port from, to;
+  int size;
 };
 
 /// What the model calls stress.
@@ -90,7 +90,8 @@ inline void full_of(const double * m, double (*a)[3])
 inline void mandel_of(const double (*a)[3], double * m)
 {
   for (int c = 0; c < 6; ++c)
-    m[c] = c < 3 ? a[c][c] : (a[mandel_row[c]][mandel_column[c]] + a[mandel_column[c]][mandel_row[c]]) / sqrt2;
+    m[c] =
+        c < 3 ? a[c][c] : (a[mandel_row[c]][mandel_column[c]] + a[mandel_column[c]][mandel_row[c]]) / sqrt2;
 }
 
 /// What became of a point.
@@ -104,9 +105,9 @@ enum class Outcome
 /// What an evaluation leaves behind, besides what the host was told to write.
 struct Evaluation
 {
-  double stress[9];       ///< as the model has it
-  double tangent[9 * 9];  ///< d stress / d strain or deformation, row-major, as the model has it
-  double deformation[9];  ///< at the end of the step, where the model takes it
+  double stress[9];      ///< as the model has it
+  double tangent[9 * 9]; ///< d stress / d strain or deformation, row-major, as the model has it
+  double deformation[9]; ///< at the end of the step, where the model takes it
   char message[NEML2_NATIVE_MESSAGE_BYTES] = "no code for this CPU: compile with --isa generic";
 };
 
@@ -171,7 +172,7 @@ Outcome evaluate(Host & host, bool with_tangent, bool store, Evaluation & found)
   }
   next = kept;
   for (int k = 0; k < Law::n_kept && store; next += Law::kept[k++].size)
-    host.write({Place::state, 0, Law::kept[k].offset, Law::kept[k].from.kind}, Law::kept[k].size, next);
+    host.write(Law::kept[k].to, Law::kept[k].size, next);
   return Outcome::solved;
 }
 

@@ -119,7 +119,8 @@ private:
   void check() const
   {
     if (*_call.ndi != 3 || (*_call.nshr != 3 && *_call.nshr != 1) || _components != 3 + *_call.nshr)
-      stop("NDI = %d, NSHR = %d: expected 3 and 3 (solids) or 3 and 1 (plane strain, axisymmetric); elements of "
+      stop("NDI = %d, NSHR = %d: expected 3 and 3 (solids) or 3 and 1 (plane strain, axisymmetric); elements "
+           "of "
            "plane stress, shells and beams have no place for this law",
            *_call.ndi, *_call.nshr);
     if (*_call.nstatv < Law::state)
@@ -129,8 +130,8 @@ private:
            Law::properties);
   }
 
-  /// States that turn with the material are turned here; stress and strain by the host. A model that is given F
-  /// does that by itself.
+  /// States that turn with the material are turned here; stress and strain by the host. A model that is given
+  /// F does that by itself.
   void find_rotation()
   {
     for (int k = 0; k < 9 && Law::measure == Measure::small; ++k)
@@ -218,9 +219,9 @@ private:
 };
 } // namespace neml2::native::interfaces
 
-/// Defines UMAT for a law, under the names that Fortran compilers give it.
-#define NEML2_NATIVE_UMAT(Law)                                                                               \
-  extern "C" __attribute__((visibility("default"))) void umat_(                                              \
+/// Defines UMAT for a law, as `function`: a name that ends in _, as of Fortran compilers.
+#define NEML2_NATIVE_UMAT(Law, function)                                                                     \
+  extern "C" __attribute__((visibility("default"))) void function(                                           \
       double * stress, double * statev, double * ddsdde, double *, double *, double *, double *, double *,   \
       double *, double *, const double * stran, const double * dstran, const double * time,                  \
       const double * dtime, const double * temp, const double * dtemp, const double * predef,                \
@@ -230,8 +231,8 @@ private:
       const int * npt, const int *, const int *, const int *, const int *)                                   \
   {                                                                                                          \
     const neml2::native::interfaces::UmatCall call = {                                                       \
-        stress, statev, ddsdde, stran, dstran, time,   dtime, temp,   dtemp,  predef, dpred, ndi,            \
-        nshr,   ntens,  nstatv, props, nprops, drot,   pnewdt, dfgrd0, dfgrd1, noel,  npt};                  \
+        stress, statev, ddsdde, stran, dstran, time, dtime,  temp,   dtemp,  predef, dpred, ndi,             \
+        nshr,   ntens,  nstatv, props, nprops, drot, pnewdt, dfgrd0, dfgrd1, noel,   npt};                   \
     neml2::native::interfaces::Umat<Law> umat(call);                                                         \
     umat();                                                                                                  \
   }

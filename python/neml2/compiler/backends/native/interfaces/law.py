@@ -52,11 +52,11 @@ class Slot:
 
 @dataclass(frozen=True)
 class Kept:
-    """A value from before the step, at `offset` of the state."""
+    """A value from before the step, for the next one."""
 
     source: Port
+    target: Port
     size: int
-    offset: int
 
 
 @dataclass
@@ -119,7 +119,9 @@ def law_of(name: str, program: Program, *, knows_time: bool, tensor_fields: bool
     driver = next(k for k, a in enumerate(program.inputs) if a.name == strain)
     law = Law(name, "small" if small else STRESS[stress], program.pairs.index((numbers[stress], driver)))
 
-    in_host = {strain: Port("strain" if small else "deformation")} | ({stress: Port("stress")} if small else {})
+    in_host = {strain: Port("strain" if small else "deformation")}
+    if small or not any(base_name(a.name) == stress for a in forces):  # else it is a state: hosts keep Cauchy's alone
+        in_host[stress] = Port("stress")
     for output in program.outputs:
         if output.name in in_host:
             law.outputs.append(in_host[output.name])
@@ -138,13 +140,16 @@ def law_of(name: str, program: Program, *, knows_time: bool, tensor_fields: bool
     law.takes = {p.place for p in law.inputs}
     if not knows_time and "time" in law.takes and not _only_differences(program, forces):
         law.clock = _state(law, next(a.name for a in forces if base_name(a.name) in TIME)).offset
-        law.kept.append(Kept(Port("time"), 1, law.clock))
+        law.kept.append(Kept(Port("time"), Port("state", 0, law.clock), 1))
     return law
 
 
 def _check_types(program: Program, stress: str, strain: str) -> None:
     given = {a.name: a for a in program.inputs}
-    for name, wanted in ((strain, "SR2" if strain in STRAIN else "R2"), (stress, "R2" if stress == "pk1_stress" else "SR2")):
+    for name, wanted in (
+        (strain, "SR2" if strain in STRAIN else "R2"),
+        (stress, "R2" if stress == "pk1_stress" else "SR2"),
+    ):
         found = given[name] if name == strain else next(a for a in program.outputs if a.name == name)
         if found.type != wanted or found.size != {"SR2": 6, "R2": 9}[wanted]:
             raise InterfaceError(f"'{name}' is of type {_shape(found)}, expected one {wanted}")
@@ -203,7 +208,7 @@ def _keep(law: Law, forces: list[Argument], in_host: dict[str, Port], places: di
         for steps in range(1, lag(argument.name)):
             source = _port(f"{name}~{steps}", in_host, places)
             slot = places[f"{name}~{steps}"] = _state(law, f"{name}~{steps}", argument, older=True)
-            law.kept.append(Kept(source, slot.size, slot.offset))
+            law.kept.append(Kept(source, Port("state", 0, slot.offset, slot.kind), slot.size))
 
 
 def _port(name: str, in_host: dict[str, Port], places: dict[str, Slot]) -> Port:

@@ -28,7 +28,8 @@ def kernels_text(levels: Sequence[str]) -> str:
     return "\n".join([
         '#include "neml2/native/interfaces/point.h"', *declared,
         "namespace\n{\nnamespace host = neml2::native::interfaces;", "const neml2_native_model * chosen()\n{",
-        f"  static constexpr host::Choice choices[] = {{{choices}}};", f"  return host::choose(choices, {len(entries)});",
+        f"  static constexpr host::Choice choices[] = {{{choices}}};",
+        f"  return host::choose(choices, {len(entries)});",
         "}\n} // namespace\n",
     ])  # fmt: skip
 
@@ -44,8 +45,14 @@ def c_text(levels: Sequence[str]) -> str:
 
 
 def umat_text(law: Law, program: Program) -> str:
-    """UMAT, which has one name in all programs."""
-    return f'#include "neml2/native/interfaces/umat.h"\n{_law(law, program, "UmatLaw")}NEML2_NATIVE_UMAT(UmatLaw)\n'
+    """UMAT under the name that hosts look for, and under one of its own, for programs that have several."""
+    names = [f"NEML2_NATIVE_UMAT(UmatLaw, {symbol})\n" for symbol in umat_symbols(law.name)]
+    return f'#include "neml2/native/interfaces/umat.h"\n{_law(law, program, "UmatLaw")}{"".join(names)}'
+
+
+def umat_symbols(name: str) -> list[str]:
+    """What Fortran calls `umat` and `<name>_umat`."""
+    return ["umat_", f"{name.lower()}_umat_"]
 
 
 def mfront_text(law: Law, program: Program) -> str:
@@ -71,7 +78,8 @@ def _law(law: Law, program: Program, title: str) -> str:
     kept = f"  static constexpr host::Kept kept[] = {{{', '.join(map(_kept, law.kept)) or '{}'}}};"
     return "\n".join([
         "namespace\n{", f"struct {title}", "{", f'  static constexpr const char * name = "{law.name}";',
-        f"  static constexpr int {constants};", f"  static constexpr host::Measure measure = host::Measure::{law.measure};",
+        f"  static constexpr int {constants};",
+        f"  static constexpr host::Measure measure = host::Measure::{law.measure};",
         f"  static constexpr host::Port inputs[] = {{{', '.join(map(_port, law.inputs))}}};",
         f"  static constexpr host::Port outputs[] = {{{', '.join(map(_port, law.outputs))}}};", kept,
         "  static const neml2_native_model * model() { return chosen(); }", "};", "} // namespace\n",
@@ -83,7 +91,7 @@ def _port(p: Port) -> str:
 
 
 def _kept(k: Kept) -> str:
-    return f"{{{_port(k.source)}, {k.size}, {k.offset}}}"
+    return f"{{{_port(k.source)}, {_port(k.target)}, {k.size}}}"
 
 
 _INCLUDE = re.compile(r'#include "(neml2/[^"]+)"')

@@ -54,7 +54,7 @@ def write(
     with staging.staged(folder) as new:
         progress(f"lib{name}.so", 0, 1, 0.0)
         text = _with_headers(source.kernels_text(levels) + "".join(p(levels) for p in printers))
-        exported = [_EXPORTED[i].format(name=name) for i in interfaces]
+        exported = [symbol for i in interfaces for symbol in _exported(i, name)]
         (new / f"lib{name}.so").write_bytes(_object(kernel_text, text, exported, levels))
         (new / f"{name}.h").write_text(header.text(name, parts))
         if with_source:
@@ -67,8 +67,9 @@ def write(
     return [folder / n for n in names]
 
 
-_EXPORTED = {"c": source.ENTRY, "umat": "umat_", "mfront": "{name}_*"}
-"""Symbols that leave the object, as a linker's version script has them."""
+def _exported(interface: str, name: str) -> list[str]:
+    """Symbols that leave the object, as a linker's version script has them."""
+    return {"c": [source.ENTRY], "umat": source.umat_symbols(name), "mfront": [f"{name}_*"]}[interface]
 
 
 def _with_headers(text: str) -> str:
