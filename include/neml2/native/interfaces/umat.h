@@ -50,9 +50,10 @@ public:
     case Outcome::failed: // CalculiX presets -1, Abaqus a large number
       if (!(*_call.pnewdt > 0 && *_call.pnewdt < umat_cutback))
         *_call.pnewdt = umat_cutback;
+      store_at_rest(found);
       break;
     case Outcome::solved:
-      Law::measure == Measure::small ? store_small(found) : store_finite(found);
+      store(found, true);
     }
   }
 
@@ -64,7 +65,7 @@ public:
       for (int c = 0; c < size; ++c)
         to[c] = 0;
       for (int i = 0; i < _components; ++i)
-        to[mandel[i]] = (_call.stran[i] + (port.steps ? 0 : _call.dstran[i])) * (i < 3 ? 1 : sqrt2 / 2);
+        to[mandel[i]] = (_call.stran[i] + (starts(port) ? 0 : _call.dstran[i])) * (i < 3 ? 1 : sqrt2 / 2);
       break;
     case Place::stress:
       for (int c = 0; c < size; ++c)
@@ -74,16 +75,16 @@ public:
       break;
     case Place::deformation:
       for (int c = 0; c < size; ++c) // column-major -> row-major
-        to[c] = (port.steps ? _call.dfgrd0 : _call.dfgrd1)[3 * (c % 3) + c / 3];
+        to[c] = (starts(port) ? _call.dfgrd0 : _call.dfgrd1)[3 * (c % 3) + c / 3];
       break;
     case Place::time:
       *to = _call.time[1] + (port.steps ? 0 : *_call.dtime);
       break;
     case Place::temperature:
-      *to = *_call.temp + (port.steps ? 0 : *_call.dtemp);
+      *to = *_call.temp + (starts(port) ? 0 : *_call.dtemp);
       break;
     case Place::field:
-      *to = _call.predef[port.offset] + (port.steps ? 0 : _call.dpred[port.offset]);
+      *to = _call.predef[port.offset] + (starts(port) ? 0 : _call.dpred[port.offset]);
       break;
     case Place::property:
       std::memcpy(to, _call.props + port.offset, sizeof(double) * static_cast<std::size_t>(size));
@@ -101,6 +102,8 @@ public:
   }
 
 private:
+  bool starts(const Port & port) const { return port.steps || _rests; }
+
   /// Ends the analysis: UMAT has no other way to say that a job cannot be run.
   [[noreturn]] __attribute__((format(printf, 2, 3), cold)) void stop(const char * format, ...) const
   {
@@ -184,9 +187,25 @@ private:
         a[i][j] = half[i][0] * _rotation[j][0] + half[i][1] * _rotation[j][1] + half[i][2] * _rotation[j][2];
   }
 
-  void store_small(const Evaluation & found) const
+  /// Where a step fails, hosts that go on for a while need a stiffness all the same: that of a step in which
+  /// nothing moves.
+  void store_at_rest(Evaluation & found)
   {
-    for (int i = 0; i < _components; ++i)
+    _rests = true;
+    if (evaluate<Law>(*this, true, false, found) == Outcome::solved)
+      store(found, false);
+    else
+      std::memset(_call.ddsdde, 0, sizeof(double) * static_cast<std::size_t>(_components * _components));
+  }
+
+  void store(const Evaluation & found, bool stress) const
+  {
+    Law::measure == Measure::small ? store_small(found, stress) : store_finite(found, stress);
+  }
+
+  void store_small(const Evaluation & found, bool stress) const
+  {
+    for (int i = 0; i < _components && stress; ++i)
       _call.stress[i] = found.stress[mandel[i]] / (i < 3 ? 1 : sqrt2);
     for (int j = 0; j < _components; ++j)
       for (int i = 0; i < _components; ++i)
@@ -195,14 +214,15 @@ private:
   }
 
   /// Cauchy stress, and DDSDDE = (1/J) d tau / d D, where d F = d D F with a symmetric d D.
-  void store_finite(const Evaluation & found) const
+  void store_finite(const Evaluation & found, bool stress) const
   {
     const Kirchhoff at(Law::measure, found.deformation, found.stress, found.tangent);
     constexpr int row[6] = {0, 1, 2, 0, 0, 1}, column[6] = {0, 1, 2, 1, 2, 2};
     for (int a = 0; a < _components; ++a)
     {
       const int i = row[a], j = column[a];
-      _call.stress[a] = at.tau[i][j] / at.J;
+      if (stress)
+        _call.stress[a] = at.tau[i][j] / at.J;
       for (int b = 0; b < _components; ++b)
       {
         const int k = row[b], l = column[b];
@@ -214,7 +234,7 @@ private:
 
   const UmatCall & _call;
   int _components;
-  bool _turns = false;
+  bool _turns = false, _rests = false;
   double _rotation[3][3];
 };
 } // namespace neml2::native::interfaces

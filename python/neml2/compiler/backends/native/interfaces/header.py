@@ -24,7 +24,7 @@ def umat(law: Law) -> tuple[list[str], list[str]]:
         f"  STATEV, *DEPVAR {law.state}: zero before the first step, or by *INITIAL CONDITIONS, TYPE=SOLUTION",
         *_table(law.states),
         f"  PROPS, *USER MATERIAL, CONSTANTS={_count(law.properties)}", *_table(law.properties),
-        f"  PNEWDT is {0.25} where the law does not converge; STRESS, STATEV and DDSDDE then stay as they were.",
+        "  PNEWDT is 0.25 where the law does not converge; STRESS and STATEV then stay as they were.",
     ]  # fmt: skip
     name = law.name.upper()
     return lines, [f"#define {name}_NSTATV {law.state}", f"#define {name}_NPROPS {_count(law.properties)}"]
