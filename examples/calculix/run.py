@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The steel of ../fe/plate.i in CalculiX: an element and a notched bar under cyclic load. Every integration point of them
-is followed by neml2-run as well.
+"""The steel of ../fe/plate.i in CalculiX: an element and a notched bar under cyclic load. Each integration point is
+followed by neml2-run as well.
 
     ./build_ccx.sh build
     python run.py build/ccx work
