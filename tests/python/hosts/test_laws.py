@@ -19,11 +19,23 @@ from input_texts import ELASTICITY, decay
 from neml2.cli.compile import main
 from neml2.compiler.backends.native.host import Library
 from neml2.compiler.backends.native.interfaces import mfront
-from neml2.compiler.backends.native.interfaces.law import InterfaceError, Kept, Port, Slot, law_of
+from neml2.compiler.backends.native.interfaces.law import (
+    DEFORMATION,
+    STRAIN,
+    STRESS,
+    TEMPERATURE,
+    TIME,
+    InterfaceError,
+    Kept,
+    Port,
+    Slot,
+    law_of,
+)
 from neml2.compiler.backends.native.lower import program_of
 from neml2.compiler.package import isa
 from neml2.compiler.plan.layout import Request
 from neml2.compiler.plan.segments import capture_model
+from support import ROOT
 
 # the strain two steps ago, the time itself, and a state that is two steps old
 OLD = """\
@@ -184,7 +196,9 @@ SUM = """\
 )
 def test_types_of_generic_variables(type, size, kind, codes):
     slot = Slot("x", type, (size,), size, 0, kind)
-    assert [code for _, code in mfront.variables_of(slot, 3)] == codes
+    variables = mfront.variables_of(slot, 3)
+    assert [code for _, code in variables] == codes
+    assert all(re.fullmatch(r"x(\[\d+\])?", name) for name, _ in variables)  # MGIS reads brackets as an index
 
 
 def test_one_object_for_several_cpus(laws: Laws):
@@ -219,3 +233,21 @@ def test_the_source_stands_alone(laws: Laws, tmp_path, umat: Program):
         results.append(point.results()[-1])
     np.testing.assert_allclose(results[0].stress, results[1].stress, rtol=1e-9)
     assert ctypes.CDLL(str(tmp_path / "liblaw.so")).law_Tridimensional
+
+
+def test_the_page_of_hosts(tmp_path, monkeypatch):
+    """The command of docs/hosts.md writes the files and symbols that the page says."""
+    page = (ROOT / "docs" / "hosts.md").read_text()
+    command = re.search(r"```sh\nneml2-compile (.*)\n```", page)[1].split()
+    (tmp_path / "steel.i").write_text((ROOT / "examples" / "fe" / "plate.i").read_text())
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "-q"]) == 0
+    folder = tmp_path / "aoti" / "model" / "law"
+    assert sorted(p.name for p in folder.iterdir()) == ["STEEL.h", "libSTEEL.so"]
+    library = ctypes.CDLL(str(folder / "libSTEEL.so"))
+    for symbol in ("umat_", "steel_umat_", "STEEL_Tridimensional"):
+        assert getattr(library, symbol) and symbol in page
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Werror", "-fsyntax-only", folder / "STEEL.h"], check=True)
+    assert "#define STEEL_NPROPS 1\n" in (folder / "STEEL.h").read_text()
+    for name in [*STRESS, *STRAIN, *DEFORMATION, *TIME, *TEMPERATURE]:
+        assert f"`{name}`" in page

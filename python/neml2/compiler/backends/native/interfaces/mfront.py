@@ -93,7 +93,7 @@ def variables_of(slot: Slot, dimensions: int) -> list[tuple[str, int]]:
     if slot.size == _SIZES[kind] and (dimensions == 3 or kind == "scalars"):
         return [(slot.name, _TYPES[kind])]
     starts = range(0, slot.size, _LONGEST)
-    names = [slot.name] if len(starts) == 1 else [f"{slot.name}[{k}:]" for k in starts]
+    names = [slot.name] if len(starts) == 1 else [f"{slot.name}[{k}]" for k in range(len(starts))]
     return [(n, _array(min(_LONGEST, slot.size - k))) for n, k in zip(names, starts, strict=True)]
 
 
