@@ -81,10 +81,13 @@ public:
     {
     case Place::strain:
     case Place::stress:
+    {
+      const double * from = port.place == Place::strain ? state.gradients : state.thermodynamic_forces;
       zero();
       for (int i = 0; i < six; ++i)
-        to[mandel[i]] = (port.place == Place::strain ? state.gradients : state.thermodynamic_forces)[i];
+        to[mandel[i]] = from[i];
       break;
+    }
     case Place::deformation:
       zero();
       for (int i = 0; i < nine; ++i)

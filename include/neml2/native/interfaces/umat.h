@@ -74,9 +74,12 @@ public:
         to[mandel[i]] = _call.stress[i] * (i < 3 ? 1 : sqrt2);
       break;
     case Place::deformation:
+    {
+      const double * F = starts(port) ? _call.dfgrd0 : _call.dfgrd1;
       for (int c = 0; c < size; ++c) // column-major -> row-major
-        to[c] = (starts(port) ? _call.dfgrd0 : _call.dfgrd1)[3 * (c % 3) + c / 3];
+        to[c] = F[3 * (c % 3) + c / 3];
       break;
+    }
     case Place::time:
       *to = _call.time[1] + (port.steps ? 0 : *_call.dtime);
       break;
