@@ -11,6 +11,7 @@ program call_umat
   real(real8) :: drot(3, 3), f0(3, 3), f1(3, 3), coords(3)
   character(80) :: cmname
 
+  read (*, '(a)') cmname
   read (*, *) ndi, nshr, nstatv, nprops, nfields, steps
   ntens = ndi + nshr
   allocate (stress(ntens), statev(nstatv), ddsdde(ntens, ntens), stran(ntens), dstran(ntens), props(nprops))
@@ -18,7 +19,6 @@ program call_umat
   read (*, *) props
   read (*, *) statev
   stress = 0
-  cmname = 'MATERIAL'
   coords = 0
   jstep = 1
   do step = 1, steps

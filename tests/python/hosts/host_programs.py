@@ -122,6 +122,7 @@ class Point:
     properties: tuple[float, ...] = ()
     shears: int = 3
     normals: int = 3
+    name: str = "MATERIAL"
     statev: list[float] | None = None
     time: float = 0.0
     steps: list[str] = field(default_factory=list)
@@ -146,7 +147,7 @@ class Point:
             f"{self.normals} {self.shears} {self.states} {len(self.properties)} {self.fields} {len(self.steps) // 3}"
         )
         state = self.statev or [0.0] * self.states
-        text = "\n".join([first, line(self.properties), line(state), *self.steps, ""])
+        text = "\n".join([self.name, first, line(self.properties), line(state), *self.steps, ""])
         return subprocess.run([self.program], input=text, capture_output=True, text=True)
 
     def results(self) -> list[Called]:

@@ -102,6 +102,28 @@ def test_states_turn_with_the_material(laws: Laws, umat: Program):
     np.testing.assert_allclose(have.statev, want.statev, rtol=1e-10, atol=1e-14)
 
 
+def test_frames_of_calculix(laws: Laws, umat: Program):
+    """CalculiX turns stress and strain back, so that states are not to be turned, and F is its stretch."""
+    from scipy.spatial.transform import Rotation
+
+    R = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
+    program, strains = umat(laws(STRAINS, "model", *ALL)), cycle()[:5]
+    results = []
+    for name, rotation in (("@ABAQUSNL_LAW", R), ("@ABAQUS_LAW", None)):
+        point = Point(program, 7, name=name)
+        for old, new in pairwise(strains):
+            point.step(DT, old, new - old, rotation=rotation)
+        results.append(point.results()[-1])
+    np.testing.assert_array_equal(results[0].statev, results[1].statev)
+
+    U = np.array([[1.1, 0.2, -0.05], [0.2, 0.95, 0.1], [-0.05, 0.1, 1.05]])
+    point = Point(umat(laws(FINITE, "pk2", *ALL)), 0, name="@ABAQUSNL_LAW")
+    point.step(1.0, np.zeros(6), np.zeros(6), F1=R @ U)
+    np.testing.assert_allclose(point.results()[0].stress, in_abaqus(saint_venant(U)[2]), rtol=1e-12)
+    point.name = "@ABAQUS_LAW"
+    assert "whose name begins with @ABAQUSNL_" in point.run().stderr
+
+
 def full(m: np.ndarray) -> np.ndarray:
     a, b, c = m[3:] / 2**0.5
     return np.array([[m[0], c, b], [c, m[1], a], [b, a, m[2]]])

@@ -3,6 +3,8 @@
 
 #include "neml2/native/interfaces/point.h"
 
+#include <cmath>
+
 /**
  * Stresses and tangents of finite strains, from one measure to another by way of Kirchhoff's stress tau = J
  * sigma and its derivative by the deformation gradient F. Tensors are [3][3], derivatives [i][j][k][L] = d
@@ -24,6 +26,28 @@ inline double inverse(const double (*a)[3], double (*b)[3])
     for (int j = 0; j < 3; ++j)
       b[i][j] /= det;
   return det;
+}
+
+/// U of F = R U (row-major), R by Newton's iteration X <- (X + X^-T)/2.
+inline void right_stretch(const double * F, double * U)
+{
+  double X[3][3], back[3][3], largest = 1;
+  std::memcpy(X, F, sizeof(X));
+  for (int iteration = 0; iteration < 50 && largest > 1e-15; ++iteration)
+  {
+    inverse(X, back);
+    largest = 0;
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < 3; ++j)
+      {
+        const double change = (back[j][i] - X[i][j]) / 2;
+        X[i][j] += change;
+        largest = std::fabs(change) > largest ? std::fabs(change) : largest;
+      }
+  }
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j)
+      U[3 * i + j] = X[0][i] * F[j] + X[1][i] * F[3 + j] + X[2][i] * F[6 + j];
 }
 
 struct Kirchhoff

@@ -22,6 +22,7 @@ struct UmatCall
 {
   double *stress, *statev, *ddsdde;
   const double *stran, *dstran, *time, *dtime, *temp, *dtemp, *predef, *dpred;
+  const char * cmname;
   const int *ndi, *nshr, *ntens, *nstatv;
   const double * props;
   const int * nprops;
@@ -75,9 +76,14 @@ public:
       break;
     case Place::deformation:
     {
-      const double * F = starts(port) ? _call.dfgrd0 : _call.dfgrd1;
-      for (int c = 0; c < size; ++c) // column-major -> row-major
-        to[c] = F[3 * (c % 3) + c / 3];
+      const double * from = starts(port) ? _call.dfgrd0 : _call.dfgrd1;
+      double F[9];
+      for (int c = 0; c < 9; ++c) // column-major -> row-major
+        F[c] = from[3 * (c % 3) + c / 3];
+      if (_corotates)
+        right_stretch(F, to);
+      else
+        std::memcpy(to, F, sizeof(F));
       break;
     }
     case Place::time:
@@ -137,10 +143,17 @@ private:
   }
 
   /// States that turn with the material are turned here; stress and strain by the host. A model that is given
-  /// F does that by itself.
+  /// F does that by itself. CalculiX, whose materials in shared objects begin with @, has stress and
+  /// logarithmic strain in a frame that turns with the material, whatever it says in DROT: there F is the
+  /// stretch alone.
   void find_rotation()
   {
-    for (int k = 0; k < 9 && Law::measure == Measure::small; ++k)
+    _corotates = *_call.cmname == '@';
+    if (Law::measure != Measure::small && _corotates && std::strncmp(_call.cmname, "@ABAQUSNL", 9) != 0)
+      stop("a law of the deformation gradient gives Cauchy stresses, which CalculiX takes from materials "
+           "whose name "
+           "begins with @ABAQUSNL_");
+    for (int k = 0; k < 9 && Law::measure == Measure::small && !_corotates; ++k)
     {
       _rotation[k % 3][k / 3] = _call.drot[k];
       _turns = _turns || _call.drot[k] != (k % 4 ? 0 : 1);
@@ -237,7 +250,7 @@ private:
 
   const UmatCall & _call;
   int _components;
-  bool _turns = false, _rests = false;
+  bool _turns = false, _corotates = false, _rests = false;
   double _rotation[3][3];
 };
 } // namespace neml2::native::interfaces
@@ -248,14 +261,14 @@ private:
       double * stress, double * statev, double * ddsdde, double *, double *, double *, double *, double *,   \
       double *, double *, const double * stran, const double * dstran, const double * time,                  \
       const double * dtime, const double * temp, const double * dtemp, const double * predef,                \
-      const double * dpred, const char *, const int * ndi, const int * nshr, const int * ntens,              \
+      const double * dpred, const char * cmname, const int * ndi, const int * nshr, const int * ntens,       \
       const int * nstatv, const double * props, const int * nprops, const double *, const double * drot,     \
       double * pnewdt, const double *, const double * dfgrd0, const double * dfgrd1, const int * noel,       \
       const int * npt, const int *, const int *, const int *, const int *)                                   \
   {                                                                                                          \
     const neml2::native::interfaces::UmatCall call = {                                                       \
-        stress, statev, ddsdde, stran, dstran, time, dtime,  temp,   dtemp,  predef, dpred, ndi,             \
-        nshr,   ntens,  nstatv, props, nprops, drot, pnewdt, dfgrd0, dfgrd1, noel,   npt};                   \
+        stress, statev, ddsdde, stran,  dstran, time,   dtime, temp,   dtemp,  predef, dpred, cmname,        \
+        ndi,    nshr,   ntens,  nstatv, props,  nprops, drot,  pnewdt, dfgrd0, dfgrd1, noel,  npt};          \
     neml2::native::interfaces::Umat<Law> umat(call);                                                         \
     umat();                                                                                                  \
   }
