@@ -175,6 +175,14 @@ def line(values, start: str = "") -> str:
     return start + " ".join(f"{v:.17g}" for v in values)
 
 
+def rotation(vector: list[float]) -> np.ndarray:
+    """Rodrigues' formula: by the length of a vector about its direction."""
+    angle = np.linalg.norm(vector)
+    x, y, z = np.array(vector) / (angle or 1)
+    K = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * K @ K
+
+
 def abaqus_stress(m: np.ndarray) -> np.ndarray:
     return (m / ENGINEERING)[ABAQUS]
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from host_programs import ALL, FINITE, Laws, saint_venant
+from host_programs import ALL, FINITE, Laws, rotation, saint_venant
 
 from support import ROOT
 
@@ -84,15 +84,12 @@ def write_turned(path: Path, example: ModuleType, gradients: np.ndarray, states:
 
 def turned_path(steps: int, angle: float) -> np.ndarray:
     """F: stretch and shear, a turn about an oblique axis, and stretch again."""
-    from scipy.spatial.transform import Rotation
-
     t = np.linspace(0, 1, steps)
     stretch = np.eye(3) + (np.minimum(t, 0.4) + np.maximum(t - 0.7, 0))[:, None, None] * np.array(
         [[0.03, 0.01, 0], [0.01, -0.012, 0.006], [0, 0.006, -0.014]]
     )
     turn = angle * np.clip((t - 0.4) / 0.3, 0, 1)
-    axis = np.array([1, 2, 2]) / 3
-    return Rotation.from_rotvec(turn[:, None] * axis).as_matrix() @ stretch
+    return np.array([rotation([a / 3, 2 * a / 3, 2 * a / 3]) for a in turn]) @ stretch
 
 
 def test_states_are_in_the_frame_that_turns(ccx: Path, example: ModuleType, tmp_path: Path) -> None:

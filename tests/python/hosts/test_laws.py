@@ -32,6 +32,7 @@ from neml2.compiler.backends.native.interfaces.law import (
     law_of,
 )
 from neml2.compiler.backends.native.lower import program_of
+from neml2.compiler.frontend import rename
 from neml2.compiler.package import isa
 from neml2.compiler.plan.layout import Request
 from neml2.compiler.plan.segments import capture_model
@@ -142,6 +143,44 @@ def test_what_does_not_fit_is_refused_in_a_sentence(tmp_path, capsys, text, mode
     error = capsys.readouterr().err
     assert re.search(said, error) and error.count("\n") == 1
     assert not list(tmp_path.rglob("*.so"))
+
+
+def test_types_and_values_that_do_not_fit():
+    def renamed(old, new):
+        loaded = neml2.hit.load_string(ELASTICITY).get_model("elasticity")
+        program = program_of(capture_model(loaded, Request([], [("stress", "strain")]), torch.float64))
+        return rename.renamed_program(
+            program, rename.names(["strain"], ["stress"], [], *((old, []), ([], new))[bool(new)])
+        )
+
+    with pytest.raises(InterfaceError, match=r"'F' is of type SR2 \[6\], expected one R2"):
+        law_of("law", renamed(["strain:F"], []), knows_time=True, tensor_fields=False)
+    with pytest.raises(
+        InterfaceError, match="'pk2_stress' is a stress of finite strains, and the model takes 'strain'"
+    ):
+        law_of("law", renamed([], ["stress:pk2_stress"]), knows_time=True, tensor_fields=False)
+    several = (
+        ELASTICITY.replace("'200e3          0.3'", "'E 0.3'")
+        + """
+[Tensors]
+  [E]
+    type = Python
+    expr = 'Scalar(torch.tensor([1.0, 2.0], dtype=torch.float64))'
+  []
+[]
+"""
+    )
+    with pytest.raises(InterfaceError, match="the parameter 'E' has a value for each of several points"):
+        places(several, "elasticity", ["stress:strain"])
+
+
+def test_c_takes_any_model(tmp_path):
+    (tmp_path / "input.i").write_text(decay())
+    command = [str(tmp_path / "input.i"), "-m", "update", "-q", "-o", str(tmp_path), "--backend", "native"]
+    assert main([*command, "--interface", "c", "--dtype", "float32"]) == 0
+    library = Library(tmp_path / "update" / "law" / "libupdate.so")
+    values = {"x~1": np.float32([3.0]), "t~1": np.float32([0]), "t": np.float32([0.5])}
+    assert library.forward(values)[0]["x"] == pytest.approx(1.5, rel=1e-6)  # x = x~1 / (1 + 2 dt)
 
 
 def test_source_and_law_belong_to_interfaces(tmp_path, capsys):

@@ -21,6 +21,7 @@ from host_programs import (
     abaqus_stress,
     cycle,
     history,
+    rotation,
     saint_venant,
 )
 
@@ -86,9 +87,7 @@ def test_plane_strain_is_the_solid_without_its_shears(laws: Laws, umat: Program)
 
 def test_states_turn_with_the_material(laws: Laws, umat: Program):
     """A point that is turned by the host between two steps ends up as one that was turned all the time."""
-    from scipy.spatial.transform import Rotation
-
-    R = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
+    R = rotation([0.3, -0.8, 0.5])
     strains = cycle()[:9]
     turned = np.stack([mandel(R @ full(s) @ R.T) for s in strains])
     program = umat(laws(STRAINS, "model", *ALL))
@@ -104,15 +103,13 @@ def test_states_turn_with_the_material(laws: Laws, umat: Program):
 
 def test_frames_of_calculix(laws: Laws, umat: Program):
     """CalculiX turns stress and strain back, so that states are not to be turned, and F is its stretch."""
-    from scipy.spatial.transform import Rotation
-
-    R = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
+    R = rotation([0.3, -0.8, 0.5])
     program, strains = umat(laws(STRAINS, "model", *ALL)), cycle()[:5]
     results = []
-    for name, rotation in (("@ABAQUSNL_LAW", R), ("@ABAQUS_LAW", None)):
+    for name, turn in (("@ABAQUSNL_LAW", R), ("@ABAQUS_LAW", None)):
         point = Point(program, 7, name=name)
         for old, new in pairwise(strains):
-            point.step(DT, old, new - old, rotation=rotation)
+            point.step(DT, old, new - old, rotation=turn)
         results.append(point.results()[-1])
     np.testing.assert_array_equal(results[0].statev, results[1].statev)
 

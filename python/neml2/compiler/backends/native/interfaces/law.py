@@ -134,6 +134,10 @@ def law_of(name: str, program: Program, *, knows_time: bool, tensor_fields: bool
     for force in forces:
         law.inputs.append(_port(force.name, in_host, places))
     for parameter in parameters:
+        if parameter.value is None:
+            raise InterfaceError(
+                f"the parameter '{parameter.name}' has a value for each of several points, and a law has one: give it one"
+            )
         slot = _slot(parameter, sum(p.size for p in law.properties))
         law.properties.append(slot)
         law.inputs.append(Port("property", 0, slot.offset))

@@ -55,7 +55,7 @@ def write(
         progress(f"lib{name}.so", 0, 1, 0.0)
         text = _with_headers(source.kernels_text(levels) + "".join(p(levels) for p in printers))
         exported = [symbol for i in interfaces for symbol in _exported(i, name)]
-        (new / f"lib{name}.so").write_bytes(_object(kernel_text, text, exported, levels))
+        (new / f"lib{name}.so").write_bytes(_object(name, kernel_text, text, exported, levels))
         (new / f"{name}.h").write_text(header.text(name, parts))
         if with_source:
             alone = kernel_text + source.kernels_text([]) + "".join(p([]) for p in printers)
@@ -89,7 +89,7 @@ class _Headers(dict[str, str]):
         return self[name]
 
 
-def _object(kernel_text: str, interface_text: str, exported: Sequence[str], levels: Sequence[str]) -> bytes:
+def _object(law: str, kernel_text: str, interface_text: str, exported: Sequence[str], levels: Sequence[str]) -> bytes:
     """The shared object, from the cache of kernels if it is there."""
 
     def build(target: Path, _: Path) -> None:
@@ -107,4 +107,4 @@ def _object(kernel_text: str, interface_text: str, exported: Sequence[str], leve
 
     made_from = [p for level in levels for p in toolchain.made_from(kernel_text, level)]
     name = f"law_{kernel_cache.key(interface_text, *exported, *made_from)}"
-    return kernel_cache.fetch(name, build, suffix=".so", what=name)
+    return kernel_cache.fetch(name, build, suffix=".so", what=f"law {law}, {', '.join(levels)}")
