@@ -136,7 +136,7 @@ def law_of(name: str, program: Program, *, knows_time: bool, tensor_fields: bool
     for parameter in parameters:
         if parameter.value is None:
             raise InterfaceError(
-                f"the parameter '{parameter.name}' has a value for each of several points, and a law has one: give it one"
+                f"the parameter '{parameter.name}' has a value for each of several points; a host's material has one"
             )
         slot = _slot(parameter, sum(p.size for p in law.properties))
         law.properties.append(slot)
