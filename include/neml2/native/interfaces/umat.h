@@ -17,6 +17,9 @@ namespace neml2::native::interfaces
 /// The step that a point which does not converge asks for, relative to the one that failed.
 constexpr double umat_cutback = 0.25;
 
+/// From Mandel notation to stresses, from engineering strains to Mandel notation.
+constexpr double shear[6] = {1, 1, 1, sqrt2 / 2, sqrt2 / 2, sqrt2 / 2};
+
 /// What UMAT is called with, in its own words; in Abaqus' order 11, 22, 33, 12, 13, 23.
 struct UmatCall
 {
@@ -66,7 +69,7 @@ public:
       for (int c = 0; c < size; ++c)
         to[c] = 0;
       for (int i = 0; i < _components; ++i)
-        to[mandel[i]] = (_call.stran[i] + (starts(port) ? 0 : _call.dstran[i])) * (i < 3 ? 1 : sqrt2 / 2);
+        to[mandel[i]] = (_call.stran[i] + (starts(port) ? 0 : _call.dstran[i])) * shear[i];
       break;
     case Place::stress:
       for (int c = 0; c < size; ++c)
@@ -151,13 +154,15 @@ private:
     _corotates = *_call.cmname == '@';
     if (Law::measure != Measure::small && _corotates && std::strncmp(_call.cmname, "@ABAQUSNL", 9) != 0)
       stop("a law of the deformation gradient gives Cauchy stresses, which CalculiX takes from materials "
-           "whose name "
-           "begins with @ABAQUSNL_");
-    for (int k = 0; k < 9 && Law::measure == Measure::small && !_corotates; ++k)
-    {
-      _rotation[k % 3][k / 3] = _call.drot[k];
-      _turns = _turns || _call.drot[k] != (k % 4 ? 0 : 1);
-    }
+           "whose name begins with @ABAQUSNL_");
+    if (Law::measure != Measure::small || _corotates)
+      return;
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < 3; ++j)
+      {
+        _rotation[i][j] = _call.drot[i + 3 * j];
+        _turns = _turns || _rotation[i][j] != (i == j ? 1 : 0);
+      }
     for (int k = 0; k < Law::n_outputs && _turns; ++k)
       if (Law::outputs[k].place == Place::state && Law::outputs[k].kind == Kind::other)
         stop("DROT is a rotation, and it is not known how '%s' turns: analyse small displacements",
@@ -222,11 +227,10 @@ private:
   void store_small(const Evaluation & found, bool stress) const
   {
     for (int i = 0; i < _components && stress; ++i)
-      _call.stress[i] = found.stress[mandel[i]] / (i < 3 ? 1 : sqrt2);
+      _call.stress[i] = found.stress[mandel[i]] * shear[i];
     for (int j = 0; j < _components; ++j)
       for (int i = 0; i < _components; ++i)
-        _call.ddsdde[i + _components * j] =
-            found.tangent[6 * mandel[i] + mandel[j]] / ((i < 3 ? 1 : sqrt2) * (j < 3 ? 1 : sqrt2));
+        _call.ddsdde[i + _components * j] = found.tangent[6 * mandel[i] + mandel[j]] * (shear[i] * shear[j]);
   }
 
   /// Cauchy stress, and DDSDDE = (1/J) d tau / d D, where d F = d D F with a symmetric d D.

@@ -27,10 +27,10 @@ def kernels_text(levels: Sequence[str]) -> str:
     choices = ", ".join(f"{{{isa}, {entry}}}" for isa, entry in entries)
     return "\n".join([
         '#include "neml2/native/interfaces/point.h"', *declared,
-        "namespace\n{\nnamespace host = neml2::native::interfaces;", "const neml2_native_model * chosen()\n{",
-        f"  static constexpr host::Choice choices[] = {{{choices}}};",
-        f"  return host::choose(choices, {len(entries)});",
-        "}\n} // namespace\n",
+        "namespace\n{\nnamespace host = neml2::native::interfaces;",
+        f"constexpr host::Choice choices[] = {{{choices}}};",
+        f"const neml2_native_model * const found = host::choose(choices, {len(entries)}); // when the object is loaded",
+        "const neml2_native_model * chosen() { return found; }", "} // namespace\n",
     ])  # fmt: skip
 
 
