@@ -36,7 +36,8 @@ def write(
     if interfaces != ["c"] and scalar != "double":
         raise InterfaceError("these hosts compute in double precision: --dtype float64")
     if "c" not in interfaces:
-        program = replace(program, jvp=None)
+        others = {f: None for f in program.functions() if f not in ("forward", "jacobian")}
+        program = replace(program, **others)
     parts, printers = [], []
     for interface in interfaces:
         if interface == "c":
