@@ -33,7 +33,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
 
-.PHONY: build demo example-fe example-calculix test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch clean
+.PHONY: build demo example-fe test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch clean
 build: $(VENV)/.installed
 
 # -- set-up --------------------------------------------------------------------------------------------------------
@@ -82,6 +82,7 @@ example-fe: build
 	@cmake/system-packages.sh "$(PYTHON)" fe
 	@$(MAKE) --no-print-directory -C examples/fe PYTHON=$(abspath $(PY))
 
+.PHONY: example-calculix
 example-calculix: build
 	@examples/calculix/build_ccx.sh build/calculix >build/calculix.log 2>&1 || { tail -n 20 build/calculix.log; exit 1; }
 	@$(PY) examples/calculix/run.py build/calculix/ccx build/calculix/work

@@ -3,7 +3,7 @@
 # Makes sure of what the build needs from the system: a C++ compiler, Python's headers and venv, make, pkg-config,
 # nlohmann-json and GoogleTest. Installs what is missing where it may (apt-get as root or through password-less sudo);
 # otherwise names it. nlohmann-json and GoogleTest are fetched by CMake where they are missing, so they never stop it.
-# With the argument `test` after the interpreter: what tests need besides, a browser, graphviz, gfortran, Open MPI and what `fe` asks
+# With the argument `test` after the interpreter: what tests need besides, a browser, graphviz, Open MPI and what `fe` asks
 # for; they are skipped where these cannot be installed. With `fe`: PETSc and MPI, which examples/fe cannot do without.
 set -u
 python=$1
@@ -29,9 +29,9 @@ case $purpose in
   test)
     lacks chromium && lacks chromium-browser && lacks google-chrome && optional="$optional chromium"
     lacks dot && optional="$optional graphviz"
-    lacks gfortran && optional="$optional gfortran"
     lacks mpicc && optional="$optional libopenmpi-dev"
     optional="$optional$fe"
+    lacks gfortran && optional="$optional gfortran" # calls UMATs
     ;;
   *)
     lacks pkg-config && optional="$optional pkg-config"

@@ -12,13 +12,15 @@
  *
  * A generated source describes the model as a `Law`, a struct of constants:
  *
- *     static constexpr int n_inputs, n_outputs, n_pairs, values, results;  arguments, and their components in
- * all static constexpr Port inputs[], outputs[];                           one for each argument static
- * constexpr Kept kept[]; static constexpr int n_kept, kept_values;    what else the state keeps static
- * constexpr int state;                                          components of the state static constexpr int
- * tangent;                                        number of the pair (stress, strain) static constexpr
- * Measure measure;                                    of stress static const neml2_native_model * model();
- * null: no code for this CPU
+ * - `name`: what the host calls it
+ * - `n_inputs`, `n_outputs`, `n_pairs`: numbers of arguments, `values`, `results`: of their components
+ * - `inputs`, `outputs`: a `Port` for each argument
+ * - `kept`, `n_kept`, `kept_values`: what else the state keeps, and how many numbers that are
+ * - `state`, `properties`: numbers that the host keeps and gives
+ * - `clock`: where a law that has to count the time keeps it; -1
+ * - `tangent`: the number of the pair (stress, strain)
+ * - `measure`: of stress
+ * - `model()`: null where there is no code for this CPU
  *
  * A host is an object with `read(port, size, to)` and `write(port, size, from)`, which know its storage; they
  * see values as the model has them (docs/host.md).

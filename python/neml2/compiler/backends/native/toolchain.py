@@ -74,16 +74,16 @@ def compiled(text: str, stem: Path, level: str, *flags: str, layouts: bool = Tru
     parts = (1, 2) if layouts and len(os.sched_getaffinity(0)) > 1 else (0,)
     objects = {part: stem.with_name(f"{stem.name}_{part}.o") for part in parts}
     start = [*command(level), *flags, f"-ffile-prefix-map={stem.parent}=."]
-    _run(*([*start, f"-DNEML2_NATIVE_PART={k}", "-c", str(source), "-o", str(o)] for k, o in objects.items()))
+    run(*([*start, f"-DNEML2_NATIVE_PART={k}", "-c", str(source), "-o", str(o)] for k, o in objects.items()))
     return list(objects.values())
 
 
 def link(objects: Sequence[Path], target: Path, *flags: str) -> None:
     """Make a shared object."""
-    _run([compiler(), "-shared", *flags, *map(str, objects), "-o", str(target)])
+    run([compiler(), "-shared", *flags, *map(str, objects), "-o", str(target)])
 
 
-def _run(*commands: list[str]) -> None:
+def run(*commands: list[str]) -> None:
     """Runs commands at the same time. Raises BuildError."""
     running = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands]
     errors = [process.communicate()[1] for process in running]
