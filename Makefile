@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make demo           compile the elasticity example and run it from C++ and Python
 # make example-fe     a finite-element program on PETSc: a plate with a hole, on one and four ranks
+# make example-calculix   CalculiX, built from its source package, with a compiled law
 # make test           GoogleTest and pytest
 # make test-sanitize  the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make test-tsan      many threads at once under ThreadSanitizer, CALLS=10000 of each
@@ -81,6 +82,11 @@ demo: build
 example-fe: build
 	@cmake/system-packages.sh "$(PYTHON)" fe
 	@$(MAKE) --no-print-directory -C examples/fe PYTHON=$(abspath $(PY))
+
+.PHONY: example-calculix
+example-calculix: build
+	@examples/calculix/build_ccx.sh build/calculix >build/calculix.log 2>&1 || { tail -n 20 build/calculix.log; exit 1; }
+	@$(PY) examples/calculix/run.py build/calculix/ccx build/calculix/work
 
 test: $(VENV)/.test-system
 	@$(MAKE) --no-print-directory test-cpp test-python

@@ -16,7 +16,7 @@ install(TARGETS neml2 EXPORT neml2Targets COMPONENT neml2
 if(TARGET neml2_mpi)
   install(TARGETS neml2_mpi LIBRARY DESTINATION "${neml2_prefix}${CMAKE_INSTALL_LIBDIR}" COMPONENT neml2)
 endif()
-install(DIRECTORY include/ DESTINATION "${neml2_prefix}include" COMPONENT neml2 FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/ DESTINATION "${neml2_prefix}include" COMPONENT neml2 FILES_MATCHING PATTERN "*.h" PATTERN "*.f90")
 install(FILES "${PROJECT_BINARY_DIR}/include/neml2/version.h" DESTINATION "${neml2_prefix}include/neml2"
         COMPONENT neml2)
 install(EXPORT neml2Targets NAMESPACE neml2:: DESTINATION "${neml2_cmake_dir}" COMPONENT neml2)

@@ -33,6 +33,7 @@ case $purpose in
     lacks mpicc && optional="$optional libopenmpi-dev"
     [ -e /usr/include/eigen3/Eigen/Core ] || optional="$optional libeigen3-dev"
     optional="$optional$fe"
+    lacks gfortran && optional="$optional gfortran" # calls UMATs
     ;;
   *)
     lacks pkg-config && optional="$optional pkg-config"

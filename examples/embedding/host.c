@@ -3,11 +3,12 @@
 //
 //   neml2-compile viscoplasticity.i --model model -d stress:strain --backend native
 //   cc -I"$(python -c 'import neml2; print(neml2.cmake_prefix_path)')/include" host.c -ldl -o host
-//   ./host aoti/model/cpu/model_*.so
+//   ./host aoti/model/cpu/model
 //
 // Stretches a few material points in ten steps, each at a rate of its own, and prints stress and tangent at
 // the end.
 #include "neml2/native/Kernel.h"
+#include "neml2/native/choose.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -29,23 +30,31 @@ static int place(const neml2_native_argument * arguments, int count, const char 
   return -1;
 }
 
-static const neml2_native_model * load(const char * path)
+/* The model of the best of a package's objects that is there and that this CPU runs: `stem`_avx2.so and the
+ * like. */
+static const neml2_native_model * load(const char * stem)
 {
-  void * library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  void * library = NULL;
+  for (int k = 0; neml2_native_isa(k) && !library; ++k)
+  {
+    char path[1000];
+    snprintf(path, sizeof path, "%s_%s.so", stem, neml2_native_isa(k));
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  }
   if (!library)
     return fprintf(stderr, "%s\n", dlerror()), NULL;
   neml2_native_entry entry;
   *(void **)&entry = dlsym(library, NEML2_NATIVE_ENTRY); /* POSIX: a function's address through void * */
   const neml2_native_model * model = entry ? entry(NEML2_NATIVE_ABI) : NULL;
   if (!model)
-    fprintf(stderr, "%s is no native package of this version\n", path);
+    fprintf(stderr, "%s is no native package of this version\n", stem);
   return model;
 }
 
 int main(int argc, char ** argv)
 {
   if (argc != 2)
-    return fputs("usage: host PACKAGE.so\n", stderr), 2;
+    return fputs("usage: host FOLDER/MODEL\n", stderr), 2;
   const neml2_native_model * model = load(argv[1]);
   if (!model)
     return 1;

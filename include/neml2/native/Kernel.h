@@ -26,6 +26,11 @@
  * threads, give each a range whose begin is a multiple of `lanes`, with the same `points`: results do not
  * depend on how a batch is cut. They do depend, by rounding, on `points`: batches of fewer than `wide_from`
  * points are computed one point at a time.
+ *
+ * Arrays may be fields of one array of structures. A result may lie on an argument where they meet at the
+ * same point only, as a new state does that is written over the old one: all of a point is read before
+ * anything of it is written. A step that fails cannot be repeated then, as results hold the last iterate.
+ * Everything else that overlaps is refused.
  */
 #ifdef __cplusplus
 extern "C"

@@ -16,34 +16,142 @@ inline namespace NEML2_NATIVE_ISA
 {
 namespace detail
 {
-/// Bytes that an array takes for all points, as [low, high).
+/// Bytes, as [low, high).
 struct Extent
 {
   std::intptr_t low = 0, high = 0;
+
+  std::intptr_t size() const { return high - low; }
 };
 
-inline Extent extent(const neml2_native_call & call, const neml2_native_array & array, std::int64_t scalar)
+/// Where an array of a call lies. Its axes are those of the batch, and the components if they are evenly
+/// spaced.
+class Footprint
 {
-  std::int64_t low = 0, high = 0;
-  const auto reach = [&](std::int64_t count, std::int64_t stride)
-  { (stride < 0 ? low : high) += (count > 0 ? count - 1 : 0) * stride; };
-  if (call.batch_axes > 1)
-    for (int axis = 0; axis < call.batch_axes; ++axis)
-      reach(call.batch_sizes[axis], array.batch_strides[axis]);
-  else
-    reach(call.points, array.stride);
-  std::int64_t first = 0, last = array.size - 1;
-  if (array.component_offsets)
+public:
+  Footprint(const neml2_native_call & call, const neml2_native_array & array, std::int64_t scalar)
+      : base(reinterpret_cast<std::intptr_t>(array.data)), row{0, array.size * scalar}, _unit(row)
   {
-    first = last = array.component_offsets[0];
-    for (std::int64_t c = 1; c < array.size; ++c)
-    {
-      first = array.component_offsets[c] < first ? array.component_offsets[c] : first;
-      last = array.component_offsets[c] > last ? array.component_offsets[c] : last;
-    }
+    if (call.batch_axes > 1)
+      for (int axis = 0; axis < call.batch_axes; ++axis)
+        add(call.batch_sizes[axis], array.batch_strides[axis] * scalar);
+    else
+      add(call.points, array.stride * scalar);
+    point_axes = axes;
+    if (array.component_offsets && array.size > 0)
+      spread(array.component_offsets, array.size, scalar);
   }
-  const auto base = reinterpret_cast<std::intptr_t>(array.data);
-  return {base + (low + first) * scalar, base + (high + last + 1) * scalar};
+
+  /// All bytes; or those that are left when steps by whole periods count for nothing.
+  Extent extent(std::intptr_t period = 0) const
+  {
+    Extent found = {base + _unit.low, base + _unit.high};
+    for (int axis = 0; axis < axes; ++axis)
+      if (period == 0 || strides[axis] % period != 0)
+        (strides[axis] < 0 ? found.low : found.high) += (sizes[axis] - 1) * strides[axis];
+    return found;
+  }
+
+  std::intptr_t base, strides[NEML2_NATIVE_MAX_BATCH_AXES + 1];
+  std::int64_t sizes[NEML2_NATIVE_MAX_BATCH_AXES + 1];
+  int axes = 0, point_axes = 0;
+  Extent row; ///< of point 0, relative to `base`
+
+private:
+  void add(std::int64_t size, std::intptr_t stride)
+  {
+    if (size < 2 || stride == 0)
+      return;
+    sizes[axes] = size;
+    strides[axes++] = stride;
+  }
+
+  void spread(const std::int64_t * offsets, std::int64_t size, std::int64_t scalar)
+  {
+    std::int64_t first = offsets[0], last = offsets[0];
+    bool even = true;
+    for (std::int64_t c = 1; c < size; ++c)
+    {
+      first = offsets[c] < first ? offsets[c] : first;
+      last = offsets[c] > last ? offsets[c] : last;
+      even = even && offsets[c] - offsets[c - 1] == offsets[1] - offsets[0];
+    }
+    row = {first * scalar, (last + 1) * scalar};
+    _unit = even ? Extent{offsets[0] * scalar, (offsets[0] + 1) * scalar} : row;
+    if (even && size > 1)
+      add(size, (offsets[1] - offsets[0]) * scalar);
+  }
+
+  Extent _unit; ///< what there is at the origin of all axes
+};
+
+/// Whether two arrays keep apart modulo `period`, as two fields of records do that are so many bytes long.
+inline bool apart_modulo(const Footprint & a, const Footprint & b, std::intptr_t period)
+{
+  const Extent x = a.extent(period), y = b.extent(period);
+  const std::intptr_t from_a_to_b = ((y.low - x.low) % period + period) % period;
+  return from_a_to_b >= x.size() && period - from_a_to_b >= y.size();
+}
+
+/// Whether they may have a byte in common.
+inline bool may_overlap(const Footprint & a, const Footprint & b)
+{
+  const Extent x = a.extent(), y = b.extent();
+  if (x.low >= y.high || y.low >= x.high)
+    return false;
+  for (const Footprint * of : {&a, &b})
+    for (int axis = 0; axis < of->axes; ++axis)
+      if (apart_modulo(a, b, of->strides[axis] < 0 ? -of->strides[axis] : of->strides[axis]))
+        return false;
+  return true;
+}
+
+/// Whether an element of an array may have two places in it.
+inline bool may_overlap_itself(const neml2_native_call & call, const neml2_native_array & array,
+                               std::int64_t scalar)
+{
+  if (call.batch_axes <= 1 && call.points > 1 && array.stride == 0)
+    return true;
+  for (int axis = 0; axis < call.batch_axes && call.batch_axes > 1; ++axis)
+    if (call.batch_sizes[axis] > 1 && array.batch_strides[axis] == 0)
+      return true;
+  Footprint a(call, array, scalar);
+  std::intptr_t reach = a.extent(1).size(); // of the elements along the axes with smaller strides
+  for (int done = 0; done < a.axes; ++done)
+  {
+    int next = done;
+    for (int axis = done; axis < a.axes; ++axis)
+    {
+      a.strides[axis] = a.strides[axis] < 0 ? -a.strides[axis] : a.strides[axis];
+      next = a.strides[axis] < a.strides[next] ? axis : next;
+    }
+    if (a.strides[next] < reach)
+      return true;
+    reach += a.strides[next] * (a.sizes[next] - 1);
+    a.strides[next] = a.strides[done];
+    a.sizes[next] = a.sizes[done];
+  }
+  return false;
+}
+
+/// Whether what they have in common, if anything, belongs to the same point of both: all of a point is read
+/// before anything of it is written.
+inline bool meet_in_points(const neml2_native_call & call, const neml2_native_array & a,
+                           const neml2_native_array & b, std::int64_t scalar)
+{
+  if (call.points == 1)
+    return true;
+  const Footprint x(call, a, scalar), y(call, b, scalar);
+  if (x.point_axes != y.point_axes)
+    return false;
+  for (int axis = 0; axis < x.point_axes; ++axis)
+    if (x.strides[axis] != y.strides[axis])
+      return false;
+  if (a.data == b.data && a.size == b.size && a.component_offsets == b.component_offsets)
+    return true; // one array
+  const auto low = x.base + x.row.low < y.base + y.row.low ? x.base + x.row.low : y.base + y.row.low;
+  const auto high = x.base + x.row.high > y.base + y.row.high ? x.base + x.row.high : y.base + y.row.high;
+  return x.point_axes == 1 && high - low <= (x.strides[0] < 0 ? -x.strides[0] : x.strides[0]);
 }
 
 /// Looks at a call before anything is read or written.
@@ -166,18 +274,18 @@ private:
     return true;
   }
 
-  /// Whether no result overlaps an argument or another result.
+  /// Whether no result overlaps another one, or an argument at another point.
   bool apart(bool derivatives, bool jvp)
   {
     if (_call.flags & NEML2_NATIVE_TRUSTED || _call.points == 0)
       return true;
     const auto overlap = [this](const neml2_native_array & a, const neml2_native_array & b)
     {
-      if (!a.data || !b.data)
-        return false;
-      const Extent x = extent(_call, a, _model.scalar_bytes), y = extent(_call, b, _model.scalar_bytes);
-      return x.low < y.high && y.low < x.high;
+      return a.data && b.data &&
+             may_overlap(Footprint(_call, a, _model.scalar_bytes), Footprint(_call, b, _model.scalar_bytes));
     };
+    const auto spoils = [&](const neml2_native_array & result, const neml2_native_array & argument)
+    { return overlap(result, argument) && !meet_in_points(_call, result, argument, _model.scalar_bytes); };
     const neml2_native_array * written[] = {_call.outputs, derivatives ? _call.derivatives : nullptr};
     const int counts[] = {_call.n_outputs, derivatives ? _call.n_derivatives : 0};
     const char * const names[] = {"outputs", "derivatives"};
@@ -185,12 +293,14 @@ private:
       for (int k = 0; k < counts[group]; ++k)
       {
         const auto & result = written[group][k];
+        if (result.data && may_overlap_itself(_call, result, _model.scalar_bytes))
+          return fail("%s[%d] overlaps itself", names[group], k);
         for (int i = 0; i < _call.n_inputs; ++i)
-          if (overlap(result, _call.inputs[i]))
-            return fail("%s[%d] overlaps inputs[%d]", names[group], k, i);
+          if (spoils(result, _call.inputs[i]))
+            return fail("%s[%d] overlaps inputs[%d] of another point", names[group], k, i);
         for (int i = 0; jvp && i < _call.n_tangents; ++i)
-          if (overlap(result, _call.tangents[i]))
-            return fail("%s[%d] overlaps tangents[%d]", names[group], k, i);
+          if (spoils(result, _call.tangents[i]))
+            return fail("%s[%d] overlaps tangents[%d] of another point", names[group], k, i);
         for (int other = 0; other <= group; ++other)
           for (int i = 0; i < (other == group ? k : counts[other]); ++i)
             if (overlap(result, written[other][i]))

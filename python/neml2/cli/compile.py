@@ -23,6 +23,7 @@ examples:
   neml2-compile input.i --model elasticity -d : -d :E -p E      derivatives by all inputs and E, mutable at run time
   neml2-compile input.i --model elasticity -d sigma:eps --rename-input strain:eps --rename-output stress:sigma
   neml2-compile input.i --model elasticity --backend native "Models/elasticity/coefficients:='100e3 0.3'"
+  neml2-compile input.i --model elasticity --backend native --interface umat --law STEEL   libSTEEL.so for hosts
 """
 
 
@@ -48,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
     add("--isa", action="append", default=[], choices=("native", "avx512", "avx2", "generic"), help="CPU instructions "
         "to use (default: native, those of this CPU); may be repeated with --backend native, whose packages hold "
         "several kernels to choose from")  # fmt: skip
+    add("--interface", action="append", default=[], choices=("c", "umat", "mfront"), help="in place of a package, a "
+        "shared object for hosts that know nothing of neml2, with a header: c: neml2/native/Kernel.h; umat: Abaqus, "
+        "CalculiX, MOOSE; mfront: the generic behaviour that MGIS loads; may be repeated")  # fmt: skip
+    add("--law", metavar="NAME", help="what hosts call the model (default: as the input file)")
+    add("--source", action="store_true", help="write the source of such an object beside it")
     add("-j", "--jobs", type=int, metavar="N", help="kernels to compile side by side (default: all cores)")
     common.add_load(p)
     add("-q", "--quiet", action="store_true", help="no progress, no summary")
@@ -83,6 +89,9 @@ def command(options: argparse.Namespace) -> int:
         options.rename_input,
         options.rename_output,
         options.rename_parameter,
+        options.interface,
+        options.law,
+        options.source,
     )
     result = compile_input(source, chosen, (lambda *_: None) if options.quiet else progress())
     common.hint_at_tolerances(PROG, source, options.dtype)
@@ -120,6 +129,11 @@ def print_summary(result: Result, model: str) -> None:
     traits.append(f"{len(result.promoted)} promoted parameter(s)" if result.promoted else "fully baked")
     if result.pairs:
         traits.append(f"{len(result.pairs)} derivative pair(s)")
+    if result.law:
+        print(f"Compiled '{model}' ({', '.join(traits)}) -> {result.law[0].parent}")
+        for path in result.law:
+            print(f"  {path.name}")
+        return
     devices = ", ".join(result.metadata)
     print(f"Compiled '{model}' ({', '.join(traits)}) for [{devices}] -> {result.folder}")
     print(f"  stub: {result.stub}")

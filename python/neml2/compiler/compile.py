@@ -15,6 +15,7 @@ or, for the backend `native`,
 
 captured segments -> program of the whole model           backends/native/lower.py, with graph/assemble.py
 program -> one kernel -> package                          backends/native/
+program -> one kernel -> law for hosts                    backends/native/interfaces/
 
 Each stage makes one value, which no later one changes.
 """
@@ -65,11 +66,17 @@ class Options:
     rename_inputs: Sequence[str] = ()
     rename_outputs: Sequence[str] = ()
     rename_parameters: Sequence[str] = ()
+    interfaces: Sequence[str] = ()
+    """Of hosts, in place of a package: names of backends.native.interfaces."""
+    law: str | None = None
+    """What these hosts call the model; default: as the input file."""
+    source: bool = False
+    """Whether to write the source of a law beside it."""
 
 
 @dataclass
 class Result:
-    """What was written: the stub, and the metadata file of each device."""
+    """What was written: the stub, and the metadata file of each device; or the files of a law."""
 
     stub: Path
     folder: Path
@@ -77,6 +84,7 @@ class Result:
     promoted: list[str] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     implicit: int = 0
+    law: list[Path] = field(default_factory=list)
 
 
 def compile_input(source: InputFile, options: Options, progress: Progress = lambda *_: None) -> Result:
@@ -88,6 +96,7 @@ def compile_input(source: InputFile, options: Options, progress: Progress = lamb
     for device in options.devices:
         check_device(device)
     levels = check_isa(options)
+    check_interfaces(options)
     check_compiler()
     with output_folder(options.output_dir, options.model) as folder:
         return _compile(source, model, options, levels, folder, progress)
@@ -107,10 +116,16 @@ def _compile(
     check_numbers(model)
     promoted = list(dict.fromkeys(parameter(name, parameters) for name in options.parameters))
     names = boundary_names(model, promoted, options)
-    pairs = expand_pairs(options.derivatives, model, promoted, parameters, names)
+    derivatives = [*options.derivatives, *interface_pairs(model, names, options)]
+    pairs = expand_pairs(derivatives, model, promoted, parameters, names)
     request = Request(promoted, pairs, {**options.sub_batch, **sub_batch_shapes(source, model)})
     captured, program = LOWER[options.backend](model, request, getattr(torch, options.dtype))
     plan = rename.renamed_plan(plan_of(captured, kernels=program is None), names)
+    if options.interfaces:
+        law = _write_law(rename.renamed_program(program, names), options, folder / "law", levels, progress)
+        return Result(
+            Path(), folder, {}, promoted, pairs, sum(s.metadata()["kind"] == "implicit" for s in plan.segments), law
+        )
     result = Result(folder.parent / f"{options.model}_aoti.i", folder, {}, promoted, pairs)
     asked = [options.model, options.dtype, promoted, pairs, levels, options.backend, request.sub_batch]
     extra: dict[str, Any] = {"input": {"file": os.fsencode(source.path.name).decode(errors="replace")}}
@@ -170,6 +185,20 @@ def _write_native(
     from neml2.compiler.backends.native import package
 
     return package.write(plan, program, folder, levels, options.dtype, extra, _jobs(options), progress)
+
+
+def _write_law(
+    program: Program, options: Options, folder: Path, levels: Sequence[str], progress: Progress
+) -> list[Path]:
+    from neml2.compiler.backends.native.interfaces import write
+    from neml2.compiler.backends.native.interfaces.law import InterfaceError
+
+    scalar = {"float64": "double", "float32": "float"}[options.dtype]
+    name = options.law or options.model
+    try:
+        return write.write(program, name, options.interfaces, folder, levels, scalar, options.source, progress)
+    except InterfaceError as error:
+        raise CompileError(f"--interface {' '.join(options.interfaces)}: {error}") from None
 
 
 BACKENDS = {"aoti": _write_aoti, "native": _write_native}
@@ -298,6 +327,35 @@ def check_isa(options: Options) -> list[str]:
     if options.backend != "native" and len(set(chosen)) > 1:
         raise CompileError("--isa: packages of the backend aoti are made for one instruction set")
     return list(dict.fromkeys(chosen))
+
+
+def check_interfaces(options: Options) -> None:
+    """Raises CompileError where options of a law go with a package, or the other way round."""
+    from neml2.compiler.backends.native.interfaces import law
+
+    if options.interfaces and options.backend != "native":
+        raise CompileError("--interface: laws for hosts are native code: --backend native")
+    if not options.interfaces and (options.law or options.source):
+        raise CompileError("--law and --source: they belong to --interface")
+    if options.interfaces:
+        try:
+            law.check_name(options.law or options.model)
+        except law.InterfaceError as error:
+            raise CompileError(str(error)) from None
+
+
+def interface_pairs(model: Model, names: Names, options: Options) -> list[str]:
+    """The derivatives that hosts need: of stress by strain."""
+    from neml2.compiler.backends.native.interfaces import law
+
+    if not set(options.interfaces) - {"c"}:
+        return []
+    inputs = [names.inputs.get(n, n) for n in model.input_spec]
+    outputs = [names.outputs.get(n, n) for n in model.output_spec]
+    try:
+        return [":".join(law.stress_and_strain(inputs, outputs))]
+    except law.InterfaceError as error:
+        raise CompileError(f"--interface {' '.join(options.interfaces)}: {error}") from None
 
 
 def check_compiler() -> None:

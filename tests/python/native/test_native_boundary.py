@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from native_kernels import built, explicit, from_text, viscoplastic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from native_kernels import built, explicit, from_text, steps_of, viscoplastic
 
 from neml2.compiler.backends.native import host, toolchain
 from neml2.compiler.backends.native.text import kernel
+from neml2.compiler.graph.assemble import assemble
+from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.graph.program import Argument, Assign
 from neml2.compiler.package import isa
 
 FOLDER = Path(__file__).parent
@@ -74,3 +81,153 @@ def test_kernels_link_against_nothing_of_torch(tmp_path):
     assert all(n.startswith(("libc.", "libm.", "libstdc++", "libgcc_s", "ld-linux")) for n in names), names
     symbols = subprocess.run(["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True).stdout
     assert [s.split()[-1] for s in symbols.splitlines() if " T " in s] == ["neml2_native_model_v1"]
+
+
+# ---- where arrays may lie --------------------------------------------------------------------------------------------
+
+
+class Raw:
+    """Calls with arrays that lie in one buffer of doubles, at offsets and strides in elements."""
+
+    def __init__(self, library: host.Library, points: int) -> None:
+        self.library, self.points = library, points
+        self.groups: dict[str, list[host._Array]] = {"inputs": [], "outputs": [], "derivatives": []}
+        self._kept: list[object] = []
+        self.call = host._Call(bytes=ctypes.sizeof(host._Call), points=points, end=points)
+
+    def add(self, group: str, buffer: np.ndarray, offset: int, size: int, stride: int, spacing: int = 1) -> None:
+        data = buffer.ctypes.data + 8 * offset
+        array = host._Array(data=data, size=size, stride=stride)
+        if spacing != 1:
+            offsets = (ctypes.c_int64 * size)(*(spacing * c for c in range(size)))
+            self._kept.append(offsets)
+            array.component_offsets = ctypes.addressof(offsets)
+        self._kept.append(buffer)
+        self.groups[group].append(array)
+
+    def run(self) -> str:
+        """The message of a call that is refused, or nothing."""
+        tangent = bool(self.groups["derivatives"])
+        for group, arrays in self.groups.items():
+            setattr(self.call, group, (host._Array * max(len(arrays), 1))(*arrays))
+            setattr(self.call, f"n_{group}", len(arrays))
+        model = self.library._model
+        code = (model.jacobian if tangent else model.forward)(ctypes.byref(self.call))
+        assert code in (host.OK, host.BAD_CALL)
+        return self.call.message.decode() if code else ""
+
+
+@cache
+def two_outputs() -> host.Library:
+    """y0 = 2 x (2 components) and y1 = x0 x1."""
+    graph = PointGraph()
+    x = [graph.input(0), graph.input(1)]
+    nodes = [*(graph.mul(graph.const(2.0), v) for v in x), graph.mul(*x)]
+    outputs = [Argument("y0", "Vec", (2,), 2), Argument("y1", "Scalar", (), 4)]
+    steps = [Assign([(2 + i, n) for i, n in enumerate(nodes)])]
+    return built(assemble("two", graph, [Argument("x", "Vec", (2,), 0)], 0, outputs, [(0, 0)], steps, 5))
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 9, 40])
+def test_results_may_be_fields_of_one_structure(points):
+    """Stress, a scalar and a tangent of each point, side by side in an array of structures."""
+    library, x, record = two_outputs(), np.random.default_rng(0).normal(size=(points, 2)), np.full((points, 8), -1.0)
+    call = Raw(library, points)
+    call.add("inputs", x, 0, 2, 2)
+    call.add("outputs", record, 0, 2, 8)
+    call.add("outputs", record, 2, 1, 8)
+    call.add("derivatives", record, 3, 4, 8)
+    assert call.run() == ""
+    np.testing.assert_array_equal(record[:, :2], 2 * x)
+    np.testing.assert_array_equal(record[:, 2], x[:, 0] * x[:, 1])
+    np.testing.assert_array_equal(record[:, 3:7], np.tile([2.0, 0, 0, 2], (points, 1)))
+    assert (record[:, 7] == -1).all()
+
+
+def elements(points: int, offset: int, size: int, stride: int, spacing: int) -> np.ndarray:
+    """(points, size)"""
+    return offset + stride * np.arange(points)[:, None] + spacing * np.arange(size)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    points=st.integers(1, 12),
+    offsets=st.lists(st.integers(0, 12), min_size=2, max_size=2),
+    strides=st.lists(st.integers(-9, 9), min_size=2, max_size=2),
+    spacing=st.sampled_from([1, 1, 2, 5, 20]),
+    same=st.booleans(),
+)
+def test_results_that_are_accepted_are_right(points, offsets, strides, spacing, same):
+    """A call is refused where two results meet; never where they are evenly spaced fields that do not."""
+    if same:
+        strides[1] = strides[0]
+    buffer, x = np.zeros(400), np.random.default_rng(0).normal(size=(points, 2))
+    places = [
+        elements(points, 150 + offsets[0], 2, strides[0], spacing),
+        elements(points, 150 + offsets[1], 1, strides[1], 1),
+    ]
+    call = Raw(two_outputs(), points)
+    call.add("inputs", x, 0, 2, 2)
+    call.add("outputs", buffer, 150 + offsets[0], 2, strides[0], spacing)
+    call.add("outputs", buffer, 150 + offsets[1], 1, strides[1])
+    refused = call.run()
+    every = np.concatenate([p.reshape(-1) for p in places])
+    apart = len(set(every.tolist())) == every.size
+    if not refused:
+        assert apart
+        np.testing.assert_array_equal(buffer[places[0]], 2 * x)
+        np.testing.assert_array_equal(buffer[places[1]][:, 0], x[:, 0] * x[:, 1])
+    elif apart:
+        assert not same or spacing != 1, refused
+
+
+@pytest.mark.parametrize("points", [1, 3, 9, 40])
+def test_new_state_over_old(points):
+    """In place, bit for bit as with arrays of their own: in a structure, and with components apart."""
+    library = built(from_text(viscoplastic(), "model", ["stress:strain"])[1])
+    values = steps_of(points)
+    expected, blocks, _ = library.jacobian(values)
+    size = {s.name: max(s.size, 1) for s in (*library.inputs, *library.outputs)}
+    record = np.zeros((points, 8))
+    record[:, :6], record[:, 6] = values["stress~1"], values["equivalent_plastic_strain~1"]
+    place = {"stress": (0, 6), "equivalent_plastic_strain": (6, 1), "equivalent_stress": (7, 1)}
+    call = Raw(library, points)
+    for slot in library.inputs:
+        name = slot.name.removesuffix("~1")
+        if name in place and slot.name != name:
+            call.add("inputs", record, *place[name], 8)
+        else:
+            value = np.ascontiguousarray(values[slot.name])
+            call.add("inputs", value, 0, size[slot.name], size[slot.name])
+    for slot in library.outputs:
+        call.add("outputs", record, *place[slot.name], 8)
+    tangent = np.zeros((points, 6, 6))
+    call.add("derivatives", tangent, 0, 36, 36)
+    assert call.run() == ""
+    for name, (start, count) in place.items():
+        np.testing.assert_array_equal(record[:, start : start + count], np.reshape(expected[name], (points, count)))
+    np.testing.assert_array_equal(tangent, blocks["stress", "strain"])
+
+
+def test_a_result_over_what_other_points_read_is_refused():
+    library, buffer = two_outputs(), np.zeros(64)
+    for offset, stride, spacing, said in (
+        (0, 2, 1, ""),
+        (1, 2, 1, "outputs[0] overlaps inputs[0] of another point"),
+        (0, 3, 1, "outputs[0] overlaps inputs[0] of another point"),
+        (0, -2, 1, "outputs[0] overlaps inputs[0] of another point"),
+        (0, 2, 20, "outputs[0] overlaps inputs[0] of another point"),
+    ):
+        call = Raw(library, 5)
+        call.add("inputs", buffer, 20, 2, 2)
+        call.add("outputs", buffer, 20 + offset, 2, stride, spacing)
+        call.add("outputs", np.zeros(5), 0, 1, 1)
+        assert call.run() == said
+
+
+def test_results_that_overlap_themselves_are_refused():
+    call = Raw(two_outputs(), 5)
+    call.add("inputs", np.zeros(10), 0, 2, 2)
+    call.add("outputs", np.zeros(40), 0, 2, 2, 4)  # the second component of a point is the first of another
+    call.add("outputs", np.zeros(5), 0, 1, 1)
+    assert call.run() == "outputs[0] overlaps itself"

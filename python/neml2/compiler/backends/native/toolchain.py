@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -44,25 +46,41 @@ def command(level: str) -> list[str]:
 
 
 def build(text: str, target: Path, level: str | None = None) -> Path:
-    """Compile `text` to the shared object `target`, which appears in one step; `level`: default this CPU's best.
-
-    The two layouts of a kernel are compiled side by side where there are cores for it.
-    """
+    """Compile `text` to the shared object `target`, which appears in one step; `level`: default this CPU's best."""
     level = level or isa.best()
+    with scratch(target) as folder:
+        made = folder / target.name
+        link(compiled(text, folder / "kernel", level), made)
+        made.replace(target)
+    return target
+
+
+@contextmanager
+def scratch(target: Path) -> Iterator[Path]:
+    """A folder beside `target`, for what it is made of."""
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        source, made = folder / "kernel.cpp", folder / target.name
-        source.write_text(text)
-        parts = (1, 2) if len(os.sched_getaffinity(0)) > 1 else (0,)
-        objects = {part: folder / f"{part}.o" for part in parts}
-        start = [*command(level), f"-ffile-prefix-map={folder}=."]
-        run(*([*start, f"-DNEML2_NATIVE_PART={k}", "-c", str(source), "-o", str(o)] for k, o in objects.items()))
-        run([*start, "-shared", *map(str, objects.values()), "-o", str(made)])
-        made.replace(target)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return target
+
+
+def compiled(text: str, stem: Path, level: str, *flags: str, layouts: bool = True) -> list[Path]:
+    """The object files of a translation unit, called after `stem`. `layouts`: it is a kernel, whose two layouts are
+    compiled side by side where there are cores for it."""
+    source = stem.with_suffix(".cpp")
+    source.write_text(text)
+    parts = (1, 2) if layouts and len(os.sched_getaffinity(0)) > 1 else (0,)
+    objects = {part: stem.with_name(f"{stem.name}_{part}.o") for part in parts}
+    start = [*command(level), *flags, f"-ffile-prefix-map={stem.parent}=."]
+    run(*([*start, f"-DNEML2_NATIVE_PART={k}", "-c", str(source), "-o", str(o)] for k, o in objects.items()))
+    return list(objects.values())
+
+
+def link(objects: Sequence[Path], target: Path, *flags: str) -> None:
+    """Make a shared object."""
+    run([compiler(), "-shared", *flags, *map(str, objects), "-o", str(target)])
 
 
 def run(*commands: list[str]) -> None:
