@@ -52,6 +52,15 @@ auto unlocked(Function && compute)
   return compute();
 }
 
+/// Inputs, then promoted parameters.
+std::vector<std::string> argument_names(const Model & model)
+{
+  auto names = model.input_names();
+  for (const auto & [name, value] : model.named_parameters())
+    names.push_back(name);
+  return names;
+}
+
 nb::dict forward(const Model & model, nb::handle inputs)
 {
   const auto values = to_values(inputs, "input");
@@ -70,6 +79,14 @@ nb::tuple jvp(const Model & model, nb::handle inputs, nb::handle tangents)
   const auto directions = to_values(tangents, "tangent");
   const auto [outputs, products] = unlocked([&] { return model.jvp(values, directions); });
   return nb::make_tuple(to_python(outputs, model.output_names()), to_python(products, model.output_names()));
+}
+
+nb::tuple vjp(const Model & model, nb::handle inputs, nb::handle cotangents)
+{
+  const auto values = to_values(inputs, "input");
+  const auto given = to_values(cotangents, "cotangent");
+  const auto [outputs, found] = unlocked([&] { return model.vjp(values, given); });
+  return nb::make_tuple(to_python(outputs, model.output_names()), to_python(found, argument_names(model)));
 }
 
 nb::tuple jacobian(const Model & model, nb::handle inputs)
@@ -95,6 +112,16 @@ void jvp_into(const Model & model, nb::handle inputs, nb::handle tangents, nb::h
   const auto into = to_values(outputs, "output", Access::write);
   const auto products_into = to_values(products, "output tangent", Access::write);
   unlocked([&] { model.jvp_into(values, directions, into, products_into); });
+}
+
+void vjp_into(const Model & model, nb::handle inputs, nb::handle cotangents, nb::handle outputs,
+              nb::handle found)
+{
+  const auto values = to_values(inputs, "input");
+  const auto given = to_values(cotangents, "cotangent");
+  const auto into = to_values(outputs, "output", Access::write);
+  const auto found_into = to_values(found, "input cotangent", Access::write);
+  unlocked([&] { model.vjp_into(values, given, into, found_into); });
 }
 
 void jacobian_into(const Model & model, nb::handle inputs, nb::handle outputs, nb::handle blocks)
@@ -208,6 +235,12 @@ void bind_model(nb::module_ & m)
                    "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "
                    "torch.Tensor]]"),
            "The outputs, and their derivatives in the direction of the tangents; missing tangents are zero.")
+      .def("vjp", &vjp, "inputs"_a.none(), "cotangents"_a.none(),
+           nb::sig("def vjp(self, inputs: collections.abc.Mapping[str, torch.Tensor], cotangents: "
+                   "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "
+                   "torch.Tensor]]"),
+           "The outputs, and what the inputs and promoted parameters get from the cotangents of outputs, each in "
+           "its own shape: summed over the points that share a value. Missing cotangents are zero.")
       .def(
           "jacobian", &jacobian, "inputs"_a.none(),
           nb::sig("def jacobian(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, "
@@ -227,6 +260,13 @@ void bind_model(nb::module_ & m)
                    "torch.Tensor], "
                    "output_tangents: collections.abc.Mapping[str, torch.Tensor]) -> None"),
            "jvp, into tensors of the caller. What is not given is not stored or computed.")
+      .def("vjp_into", &vjp_into, "inputs"_a.none(), "cotangents"_a.none(), "outputs"_a.none(),
+           "input_cotangents"_a.none(),
+           nb::sig("def vjp_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], cotangents: "
+                   "collections.abc.Mapping[str, torch.Tensor], outputs: collections.abc.Mapping[str, "
+                   "torch.Tensor], "
+                   "input_cotangents: collections.abc.Mapping[str, torch.Tensor]) -> None"),
+           "vjp, into tensors of the caller. What is not given is not stored or computed.")
       .def("jacobian_into", &jacobian_into, "inputs"_a.none(), "outputs"_a.none(), "blocks"_a.none(),
            nb::sig("def jacobian_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], outputs: "
                    "collections.abc.Mapping[str, torch.Tensor], blocks: collections.abc.Mapping[str, "

@@ -25,6 +25,9 @@ public:
   /// Copies results that are elsewhere to where the call wants them.
   void copy_results() const;
 
+  /// Sums over the points of this part, one for each of the job's, at home.
+  const std::vector<at::Tensor> & sums() const { return _sums; }
+
   const aoti::Job & job() const { return _job; }
 
 private:
@@ -32,10 +35,12 @@ private:
   at::Tensor view(const aoti::Argument & rows, std::int64_t points, std::int64_t components) const;
   void move(aoti::Argument & rows, c10::Device device) const;
   void move(aoti::Sink & sink, std::int64_t points, c10::Device device);
+  void own_sums();
 
   aoti::Job _job;
   at::TensorOptions _home;                                 ///< device and dtype of the caller's tensors
   std::vector<std::pair<at::Tensor, at::Tensor>> _results; ///< (on the device, at home)
+  std::vector<at::Tensor> _sums;
 };
 
 /// Throws FatalError unless a part begins where the last one ended, is not empty, and has a device.

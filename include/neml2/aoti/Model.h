@@ -79,6 +79,13 @@ public:
   /// (*batch, *base). Tangents have the shape of their inputs; missing ones are zero.
   std::pair<ValueMap, ValueMap> jvp(const ValueMap & inputs, const ValueMap & tangents) const;
 
+  /// The outputs, and what inputs and promoted parameters get from the cotangents of outputs, (*batch, *base):
+  /// of each that has a compiled pair, in its own shape, the sum over pairs of the cotangent times the
+  /// derivative, and over the points that share a value. Missing cotangents are zero. Costs no more
+  /// than a jvp, however many inputs there are; no array for each point is made for what all points share, and
+  /// the sum does not depend on the number of threads.
+  std::pair<ValueMap, ValueMap> vjp(const ValueMap & inputs, const ValueMap & cotangents) const;
+
   /// The outputs, and the blocks of the compiled pairs: (*batch, *output base, *input base), or (*output
   /// base, *input base) where nothing that the block depends on has batch axes.
   std::pair<ValueMap, JacobianMap> jacobian(const ValueMap & inputs) const;
@@ -92,6 +99,8 @@ public:
   void forward_into(const ValueMap & inputs, const ValueMap & outputs) const;
   void jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
                 const ValueMap & output_tangents) const;
+  void vjp_into(const ValueMap & inputs, const ValueMap & cotangents, const ValueMap & outputs,
+                const ValueMap & input_cotangents) const;
   void jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const;
 
   /// Promoted parameters, (*batch, *base). Filling one in place changes the next call. Do not do so while

@@ -27,18 +27,19 @@ void DerivativePlan::keep_fixed(const at::Tensor & values) const
 PlanSource::PlanSource(const Metadata & m, const std::vector<std::unique_ptr<Segment>> & s)
     : metadata(m), segments(s)
 {
-  std::map<std::string, Range> inputs, outputs;
   for (const auto & input : m.inputs)
-    inputs[input.name] = input.range;
+    inputs.emplace_back(input.name, input.range);
   for (const auto & parameter : m.parameters)
     if (parameter.stored)
-      inputs[parameter.variable.name] = parameter.variable.range;
+      inputs.emplace_back(parameter.variable.name, parameter.variable.range);
+  const std::map<std::string, Range> given(inputs.begin(), inputs.end());
+  std::map<std::string, Range> outputs;
   for (const auto & output : m.outputs)
     outputs[output.name] = output.range;
   for (const auto & pair : m.derivatives)
   {
     pair_outputs.push_back(outputs.at(pair.output));
-    pair_inputs.push_back(inputs.at(pair.input));
+    pair_inputs.push_back(given.at(pair.input));
   }
 }
 
@@ -172,61 +173,127 @@ std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const D
   return plan;
 }
 
+namespace
+{
+
+/// The results of a jvp or vjp that share a column: those that are moved by, or move, the same variables.
+struct Directions
+{
+  std::vector<std::vector<std::size_t>> pairs; ///< of each result
+  std::vector<std::int64_t> column;            ///< of each result; -1: none
+  std::int64_t columns = 0;
+};
+
+/// `belongs(p, k)` tells whether pair p belongs to result k; `ends` are where the other ends of pairs are.
+template <class Belongs>
+Directions directions_of(const Derivatives & wanted, const std::vector<Range> & ends, const Belongs & belongs)
+{
+  Directions found;
+  std::map<std::set<std::int64_t>, std::int64_t> column_of;
+  for (const auto result : wanted.results)
+  {
+    std::set<std::int64_t> seeds;
+    auto & pairs = found.pairs.emplace_back();
+    for (std::size_t p = 0; p < wanted.use.size(); p++)
+      if (wanted.use[p] != PairUse::unwanted && belongs(p, result))
+      {
+        pairs.push_back(p);
+        if (wanted.use[p] == PairUse::batched)
+          seeds.insert(ends[p].offset);
+      }
+    found.column.push_back(
+        seeds.empty()
+            ? -1
+            : column_of.try_emplace(seeds, static_cast<std::int64_t>(column_of.size())).first->second);
+  }
+  found.columns = static_cast<std::int64_t>(column_of.size());
+  return found;
+}
+
+/// Component i of what a caller gave in the direction of a pair.
+Entry given(const Derivatives & wanted, std::size_t pair, std::int64_t i)
+{
+  return Entry::of({tangent_array, static_cast<std::int32_t>(wanted.places[pair] + i)});
+}
+
+void seed_directions(ProgramBuilder & builder, const Derivatives & wanted, const std::vector<Range> & ends,
+                     const Directions & directions)
+{
+  for (std::size_t k = 0; k < directions.pairs.size(); k++)
+    for (const auto p : directions.pairs[k])
+      if (wanted.use[p] == PairUse::batched)
+        for (std::int64_t i = 0; i < ends[p].size; i++)
+          builder.seed(ends[p].offset + i, directions.column[k], given(wanted, p, i));
+}
+
+} // namespace
+
 std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const Derivatives & wanted)
 {
   const auto & use = wanted.use;
-  const auto & outputs = wanted.outputs;
+  const auto & m = source.metadata;
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
-
-  // Outputs that take tangents from the same inputs share a column.
-  using Pairs = std::vector<std::size_t>;
-  std::vector<Pairs> pairs_of(outputs.size());
-  std::map<std::set<std::int64_t>, std::int64_t> column_of;
-  std::vector<std::int64_t> column(outputs.size(), -1);
-  for (std::size_t o = 0; o < outputs.size(); o++)
-  {
-    std::set<std::int64_t> seeds;
-    for (std::size_t p = 0; p < use.size(); p++)
-      if (use[p] != PairUse::unwanted &&
-          source.metadata.derivatives[p].output == source.metadata.outputs[outputs[o]].name)
-      {
-        pairs_of[o].push_back(p);
-        if (use[p] == PairUse::batched)
-          seeds.insert(source.pair_inputs[p].offset);
-      }
-    if (!seeds.empty())
-      column[o] = column_of.try_emplace(seeds, static_cast<std::int64_t>(column_of.size())).first->second;
-  }
-
-  ProgramBuilder builder(source.segments, source.metadata.state_size,
-                         static_cast<std::int64_t>(column_of.size()));
-  const auto tangent = [&](std::size_t pair, std::int64_t i)
-  { return Entry::of({tangent_array, static_cast<std::int32_t>(wanted.places[pair] + i)}); };
-  for (std::size_t o = 0; o < outputs.size(); o++)
-    for (const auto p : pairs_of[o])
-      if (use[p] == PairUse::batched)
-        for (std::int64_t i = 0; i < source.pair_inputs[p].size; i++)
-          builder.seed(source.pair_inputs[p].offset + i, column[o], tangent(p, i));
-  if (!column_of.empty())
+  const auto directions =
+      directions_of(wanted, source.pair_inputs, [&](std::size_t p, std::size_t output)
+                    { return m.derivatives[p].output == m.outputs[output].name; });
+  ProgramBuilder builder(source.segments, m.state_size, directions.columns);
+  seed_directions(builder, wanted, source.pair_inputs, directions);
+  if (directions.columns > 0)
     builder.propagate();
 
   std::vector<Entry> results;
-  plan->first.resize(source.metadata.outputs.size());
-  for (std::size_t o = 0; o < outputs.size(); o++)
+  plan->first.resize(m.outputs.size());
+  for (std::size_t k = 0; k < wanted.results.size(); k++)
   {
-    plan->first[outputs[o]] = results.size();
-    const auto & range = source.metadata.outputs[outputs[o]].range;
+    plan->first[wanted.results[k]] = results.size();
+    const auto & range = m.outputs[wanted.results[k]].range;
     for (std::int64_t r = 0; r < range.size; r++)
     {
       std::vector<std::pair<Entry, Entry>> factors;
-      if (column[o] >= 0)
-        factors.emplace_back(builder.at(range.offset + r, column[o]), Entry::number(1));
-      for (const auto p : pairs_of[o])
+      if (directions.column[k] >= 0)
+        factors.emplace_back(builder.at(range.offset + r, directions.column[k]), Entry::number(1));
+      for (const auto p : directions.pairs[k])
         if (use[p] == PairUse::uniform)
           for (std::int64_t i = 0; i < source.pair_inputs[p].size; i++)
             factors.emplace_back(uniform[p][static_cast<std::size_t>(r * source.pair_inputs[p].size + i)],
-                                 tangent(p, i));
+                                 given(wanted, p, i));
+      results.push_back(builder.dot(factors));
+    }
+  }
+  finish(*plan, builder, std::move(results), source);
+  return plan;
+}
+
+std::unique_ptr<DerivativePlan> plan_vjp(const PlanSource & source, const Derivatives & wanted)
+{
+  const auto & use = wanted.use;
+  auto plan = std::make_unique<DerivativePlan>();
+  const auto uniform = plan_uniform(*plan, source, use);
+  const auto directions =
+      directions_of(wanted, source.pair_outputs, [&](std::size_t p, std::size_t input)
+                    { return source.metadata.derivatives[p].input == source.inputs[input].first; });
+  ProgramBuilder builder(source.segments, source.metadata.state_size, directions.columns);
+  seed_directions(builder, wanted, source.pair_outputs, directions);
+  if (directions.columns > 0)
+    builder.propagate_back();
+
+  std::vector<Entry> results;
+  plan->first.resize(source.inputs.size());
+  for (std::size_t k = 0; k < wanted.results.size(); k++)
+  {
+    plan->first[wanted.results[k]] = results.size();
+    const auto & range = source.inputs[wanted.results[k]].second;
+    for (std::int64_t c = 0; c < range.size; c++)
+    {
+      std::vector<std::pair<Entry, Entry>> factors;
+      if (directions.column[k] >= 0)
+        factors.emplace_back(builder.at(range.offset + c, directions.column[k]), Entry::number(1));
+      for (const auto p : directions.pairs[k])
+        if (use[p] == PairUse::uniform)
+          for (std::int64_t r = 0; r < source.pair_outputs[p].size; r++)
+            factors.emplace_back(uniform[p][static_cast<std::size_t>(r * range.size + c)],
+                                 given(wanted, p, r));
       results.push_back(builder.dot(factors));
     }
   }

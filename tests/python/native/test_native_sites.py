@@ -78,7 +78,8 @@ def test_sites_as_loops_and_written_out_agree(model, points):
     _, along, dense = kernels(model)
     given = values(points)
     moving = {"f": np.random.default_rng(1).normal(size=(points, 3))}
-    for function, more in (("forward", ()), ("jacobian", ()), ("jvp", (moving,))):
+    back = {n: np.random.default_rng(2).normal(size=given[n].shape) for n in ("x", "y")}
+    for function, more in (("forward", ()), ("jacobian", ()), ("jvp", (moving,)), ("vjp", (back,))):
         *found, report = getattr(along, function)(given, *more)
         *want, expected = getattr(dense, function)(given, *more)
         np.testing.assert_array_equal(report.iterations, expected.iterations)
