@@ -146,7 +146,10 @@ private:
     for (std::size_t k = 0; k < _job.sums.size(); k++)
     {
       const auto & sum = _job.sums[k];
-      const auto to = at::from_blob(sum.rows.data, {1, sum.count}, {}, {}, options, _spread.home);
+      const auto to = at::for_blob(sum.rows.data, {1, sum.count})
+                          .options(options)
+                          .target_device(_spread.home)
+                          .make_tensor();
       to.zero_();
       for (const auto & [begin, parts] : _sums)
         to.add_(parts[k]);
