@@ -23,8 +23,11 @@ _keys = itertools.count()
 
 
 class Compiled:
-    """What operators call. `arguments` and `outputs`: the shape of one point by name; `pairs`: (output, argument) of the
+    """What operators call; see `__call__`. `arguments` and `outputs`: the shape of one point by name; `pairs`: (output, argument) of the
     derivatives that there are. A subclass evaluates raw tensors by name: what is not given has a value of its own."""
+
+    error: type[Exception] = ValueError
+    """Raised for a derivative that is not there."""
 
     def __init__(
         self,
@@ -52,24 +55,38 @@ class Compiled:
         """Cotangents of the `wanted` arguments, each in the shape of its value."""
         raise NotImplementedError
 
-    def __call__(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The outputs, which know their derivatives by `values`."""
-        numbers = [self.arguments.index(name) for name in values]
-        function = _Traced if torch.compiler.is_compiling() else _Function
-        found = function.apply(self.key, numbers, *values.values())
-        return dict(zip(self.outputs, found, strict=True))
+    def rest(self, names: frozenset[str]) -> torch.Size:
+        """Batch axes of the values that arguments other than `names` have of themselves."""
+        return torch.Size()
 
-    def batch(self, numbers: Sequence[int], values: Tensors) -> int:
-        """Most batch axes of some arguments."""
-        return max((v.ndim - len(self.shapes[k]) for k, v in zip(numbers, values, strict=True)), default=0)
+    def owner(self) -> object:
+        """What must live as long as graphs that go through it."""
+        return self
+
+    def __call__(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The outputs, which know their derivatives by `values`. Raises ValueError for an unknown name."""
+        unknown = [name for name in values if name not in self.arguments]
+        if unknown:
+            raise ValueError(f"'{self.name}' has no input or promoted parameter '{unknown[0]}'")
+        numbers = [self.arguments.index(name) for name in values]
+        return dict(zip(self.outputs, apply(self.key, numbers, list(values.values())), strict=True))
 
     def check(self, outputs: Sequence[int], arguments: Sequence[int]) -> None:
-        """Raises ValueError where the derivative of an output by an argument is not there."""
+        """Raises `error` where the derivative of an output by an argument is not there."""
         for out, given in itertools.product(outputs, arguments):
             pair = (self.outputs[out], self.arguments[given])
             if pair not in self.pairs:
                 text = f"the derivative of '{pair[0]}' by '{pair[1]}' is asked for, which '{self.name}' has not"
-                raise ValueError(f"{text}; {self.remedy.format(*pair)}")
+                raise self.error(f"{text}; {self.remedy.format(*pair)}")
+
+
+def apply(key: int, numbers: list[int], values: list[Tensor]) -> tuple[Tensor, ...]:
+    """The outputs of the compiled function with this key, from the values of arguments by their numbers."""
+    if not torch.compiler.is_compiling():
+        return _Function.apply(key, _Numbers(numbers), *values)
+    if any(v.requires_grad for v in values):
+        return _Traced.apply(key, numbers, *values)
+    return tuple(forward(key, numbers, values))
 
 
 def _find(key: int) -> Compiled:
@@ -89,7 +106,8 @@ def _named(names: Sequence[str], numbers: Sequence[int], values: Tensors) -> dic
 @torch.library.custom_op("neml2::forward", mutates_args=())
 def forward(key: int, numbers: Sequence[int], values: Sequence[Tensor]) -> list[Tensor]:
     c = _find(key)
-    return _fresh(c.forward(_named(c.arguments, numbers, values)), c.outputs)
+    with torch.no_grad():
+        return _fresh(c.forward(_named(c.arguments, numbers, values)), c.outputs)
 
 
 @torch.library.custom_op("neml2::jvp", mutates_args=())
@@ -97,7 +115,9 @@ def jvp(
     key: int, numbers: Sequence[int], values: Sequence[Tensor], moving: Sequence[int], tangents: Sequence[Tensor]
 ) -> list[Tensor]:
     c = _find(key)
-    found = c.jvp(_named(c.arguments, numbers, values), _named(c.arguments, moving, tangents))
+    c.check(range(len(c.outputs)), moving)
+    with torch.no_grad():
+        found = c.jvp(_named(c.arguments, numbers, values), _named(c.arguments, moving, tangents))
     return _fresh(found, c.outputs)
 
 
@@ -111,8 +131,10 @@ def vjp(
     wanted: Sequence[int],
 ) -> list[Tensor]:
     c = _find(key)
+    c.check(outputs, wanted)
     names = [c.arguments[k] for k in wanted]
-    found = c.vjp(_named(c.arguments, numbers, values), _named(c.outputs, outputs, cotangents), names)
+    with torch.no_grad():
+        found = c.vjp(_named(c.arguments, numbers, values), _named(c.outputs, outputs, cotangents), names)
     return _fresh(found, names)
 
 
@@ -122,7 +144,7 @@ def _fresh(found: Mapping[str, Tensor], names: Sequence[str]) -> list[Tensor]:
 
 def _batch_shape(c: Compiled, numbers: Sequence[int], values: Tensors) -> torch.Size:
     shapes = [v.shape[: v.ndim - len(c.shapes[k])] for k, v in zip(numbers, values, strict=True)]
-    return torch.broadcast_shapes(*shapes)
+    return torch.broadcast_shapes(*shapes, c.rest(frozenset(c.arguments[k] for k in numbers)))
 
 
 def _like_outputs(c: Compiled, batch: torch.Size, like: Tensor) -> list[Tensor]:
@@ -164,10 +186,13 @@ def _mapped(values: Tensors, dims: Sequence[int | None], bases: Sequence[int], b
     return found
 
 
-def _axes(values: Tensors, dims: Sequence[int | None], bases: Sequence[int]) -> int:
+def _axes(
+    c: Compiled, numbers: Sequence[int], values: Tensors, dims: Sequence[int | None], bases: Sequence[int]
+) -> int:
     """Most batch axes, the mapped one not counted."""
+    rest = len(c.rest(frozenset(c.arguments[k] for k in numbers)))
     counts = (v.ndim - base - (d is not None) for v, d, base in zip(values, dims, bases, strict=True))
-    return max(counts, default=0)
+    return max([rest, *counts])
 
 
 def _bases(shapes: Sequence[tuple[int, ...]], numbers: Sequence[int]) -> list[int]:
@@ -178,7 +203,7 @@ def _bases(shapes: Sequence[tuple[int, ...]], numbers: Sequence[int]) -> list[in
 def _(info: Any, dims: Any, key: int, numbers: Any, values: Any) -> tuple[list[Tensor], list[int]]:
     c = _find(key)
     bases = _bases(c.shapes, numbers)
-    found = forward(key, numbers, _mapped(values, dims[2], bases, _axes(values, dims[2], bases)))
+    found = forward(key, numbers, _mapped(values, dims[2], bases, _axes(c, numbers, values, dims[2], bases)))
     return found, [0] * len(found)
 
 
@@ -188,7 +213,7 @@ def _(
 ) -> tuple[list[Tensor], list[int]]:
     c = _find(key)
     bases, others = _bases(c.shapes, numbers), _bases(c.shapes, moving)
-    batch = max(_axes(values, dims[2], bases), _axes(tangents, dims[4], others))
+    batch = max(_axes(c, numbers, values, dims[2], bases), _axes(c, moving, tangents, dims[4], others))
     given = _mapped(values, dims[2], bases, batch)
     found = jvp(key, numbers, given, moving, _mapped(tangents, dims[4], others, batch))
     return found, [0] * len(found)
@@ -200,7 +225,7 @@ def _(
 ) -> tuple[list[Tensor], list[int]]:
     c = _find(key)
     bases, others = _bases(c.shapes, numbers), _bases(c.output_shapes, outputs)
-    batch = max(_axes(values, dims[2], bases), _axes(cotangents, dims[4], others))
+    batch = _axes(c, numbers, values, dims[2], bases)
     size = info.batch_size  # every argument gets the axis, or its cotangent would be summed over it
     given = _mapped(values, dims[2], bases, batch, size)
     found = vjp(key, numbers, given, outputs, _mapped(cotangents, dims[4], others, batch), wanted)
@@ -215,6 +240,47 @@ def _(
 # ---- autograd --------------------------------------------------------------------------------------------------------
 
 
+class _Numbers(list[int]):
+    """A list that PyTorch's trees of arguments do not take apart."""
+
+
+class _First(torch.autograd.Function):
+    """A derivative that says that it has none, instead of letting it pass for zero."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> Any:
+        raise NotImplementedError(_NO_SECOND)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        raise NotImplementedError(_NO_SECOND)
+
+
+class _Cotangents(_First):
+    @staticmethod
+    def forward(  # type: ignore[override]
+        key: int, numbers: _Numbers, outputs: _Numbers, wanted: _Numbers, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        values, cotangents = list(tensors[: len(numbers)]), list(tensors[len(numbers) :])
+        return tuple(vjp(key, numbers, values, outputs, cotangents, wanted))
+
+
+class _Tangents(_First):
+    @staticmethod
+    def forward(key: int, numbers: _Numbers, moving: _Numbers, *tensors: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        values, tangents = list(tensors[: len(numbers)]), list(tensors[len(numbers) :])
+        return tuple(jvp(key, numbers, values, moving, tangents))
+
+
+_NO_SECOND = "compiled models have first derivatives only; take differences of these, or differentiate the model eagerly"
+
+
 class _Traced(torch.autograd.Function):
     """For torch.compile, which takes no function that has a forward mode."""
 
@@ -226,31 +292,53 @@ class _Traced(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.key, ctx.numbers, *values = inputs
-        ctx.save_for_backward(*values)
-        ctx.save_for_forward(*values)
-        ctx.owner = _find(ctx.key)  # alive as long as the graph
+        ctx.key, ctx.numbers = inputs[0], inputs[1]
+        ctx.save_for_backward(*inputs[2:])
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
-        values = ctx.saved_tensors
-        given = {k: c for k, c in enumerate(cotangents) if c is not None}
-        places = [p for p, needed in enumerate(ctx.needs_input_grad[2:]) if needed]
-        wanted = [ctx.numbers[p] for p in places]
-        _find(ctx.key).check(list(given), wanted)
+    def product(
+        key: int, numbers: list[int], values: Tensors, outputs: list[int], cotangents: Tensors, wanted: list[int]
+    ) -> Tensors:
+        return vjp(key, numbers, list(values), outputs, list(cotangents), wanted)
+
+    @classmethod
+    def _handed_back(cls, ctx: Any, cotangents: Sequence[Tensor | None]) -> tuple[Any, ...]:
+        values, numbers = ctx.saved_tensors, ctx.numbers
+        outputs = [k for k, c in enumerate(cotangents) if c is not None]
+        places = [p for p in range(len(values)) if ctx.needs_input_grad[2 + p]]
         found: list[Any] = [None] * len(values)
-        if given and wanted:
-            products = vjp(ctx.key, ctx.numbers, list(values), list(given), list(given.values()), wanted)
+        if outputs and places:
+            given, wanted = [cotangents[k] for k in outputs], [numbers[p] for p in places]
+            products = cls.product(ctx.key, numbers, values, outputs, given, wanted)  # type: ignore[arg-type]
             for place, product in zip(places, products, strict=True):
                 found[place] = product
         return (None, None, *found)
 
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
+        return _Traced._handed_back(ctx, cotangents)
+
 
 class _Function(_Traced):
     @staticmethod
-    def jvp(ctx: Any, _key: None, _numbers: None, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        c, values = _find(ctx.key), ctx.saved_tensors
-        given = {ctx.numbers[p]: t for p, t in enumerate(tangents) if t is not None}
-        c.check(range(len(c.outputs)), list(given))
-        return tuple(jvp(ctx.key, ctx.numbers, list(values), list(given), list(given.values())))
+    def product(
+        key: int, numbers: list[int], values: Tensors, outputs: list[int], cotangents: Tensors, wanted: list[int]
+    ) -> Tensors:
+        return _Cotangents.apply(key, numbers, _Numbers(outputs), _Numbers(wanted), *values, *cotangents)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
+        return _Function._handed_back(ctx, cotangents)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        _Traced.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[2:])
+        ctx.owner = _find(ctx.key).owner()  # alive as long as the graph
+
+    @staticmethod
+    def jvp(ctx: Any, _key: None, _numbers: None, *tangents: Tensor | None) -> tuple[Tensor, ...]:  # type: ignore[override]
+        values, numbers = ctx.saved_tensors, ctx.numbers
+        moving = _Numbers(numbers[p] for p, t in enumerate(tangents) if t is not None)
+        return _Tangents.apply(ctx.key, numbers, moving, *values, *(t for t in tangents if t is not None))

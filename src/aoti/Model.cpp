@@ -3,6 +3,7 @@
 
 #include "aoti/ModelImplementation.h"
 #include "call/NaturalShapes.h"
+#include "call/followed.h"
 #include "call/guard.h"
 #include "neml2/aoti/exceptions.h"
 
@@ -249,6 +250,17 @@ const std::map<std::string, std::vector<std::int64_t>> & Model::input_base_shape
 const std::map<std::string, std::vector<std::int64_t>> & Model::output_base_shapes() const
 {
   return _impl->output_shapes;
+}
+
+const std::map<std::string, std::vector<std::int64_t>> & Model::parameter_base_shapes() const
+{
+  return _impl->parameter_shapes;
+}
+
+bool Model::follows_parameters() const
+{
+  const auto values = _impl->present();
+  return std::any_of(values->begin(), values->end(), is_followed);
 }
 
 const std::vector<HistoryPair> & Model::history() const

@@ -82,8 +82,10 @@ void Model::Implementation::collect_parameters()
     signature.parameters.emplace_back(info.variable);
     signature.promoted.push_back(info.promoted);
     values.push_back(value);
-    if (info.promoted)
-      parameters[info.variable.name] = value;
+    if (!info.promoted)
+      continue;
+    parameters[info.variable.name] = value;
+    parameter_shapes[info.variable.name] = trailing;
   }
   _values = std::make_shared<const ParameterValues>(std::move(values));
 }

@@ -91,7 +91,7 @@ public:
   std::vector<std::size_t> differentiated; ///< outputs that belong to a pair
   std::vector<std::size_t> wrt;            ///< inputs and stored parameters that do
   std::vector<std::string> input_names, output_names;
-  std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes;
+  std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes, parameter_shapes;
   std::vector<HistoryPair> history;
 
   const Slot & slot(std::size_t number) const;

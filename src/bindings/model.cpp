@@ -61,9 +61,13 @@ std::vector<std::string> argument_names(const Model & model)
   return names;
 }
 
-nb::dict forward(const Model & model, nb::handle inputs)
+nb::dict forward(nb::handle self, nb::handle inputs)
 {
+  const auto & model = nb::cast<const Model &>(self);
   const auto values = to_values(inputs, "input");
+  if (followed(values) || model.follows_parameters())
+    return nb::cast<nb::dict>(nb::module_::import_("neml2.aoti.autograd")
+                                  .attr("forward")(self, to_python(values, argument_names(model))));
   return to_python(unlocked([&] { return model.forward(values); }), model.output_names());
 }
 
@@ -197,7 +201,9 @@ void bind_model(nb::module_ & m)
       "A compiled model: a material law for whole batches of material points, with derivatives.\n\n"
       "A variable is (*batch, *base); the batch axes of all inputs and parameters are broadcast against "
       "one another. Inputs are torch tensors, or arrays that speak DLPack, of the model's dtype and "
-      "device; nothing is converted, and nothing is copied but arrays that torch cannot describe.")
+      "device; nothing is converted, and nothing is copied but arrays that torch cannot describe. "
+      "A promoted parameter among the inputs has that value for the call.",
+      nb::is_weak_referenceable())
       .def(
           "__init__",
           [](Model * self, const std::filesystem::path & metadata, const aoti::SolverOptions & solvers)
@@ -224,7 +230,8 @@ void bind_model(nb::module_ & m)
       .def("forward", &forward, "inputs"_a.none(),
            nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
                    "torch.Tensor]"),
-           "The outputs by name, each (*batch, *base).")
+           "The outputs by name, each (*batch, *base). They know their derivatives by the inputs and promoted "
+           "parameters that require gradients, and by those that torch.func follows.")
       .def("forward_natural", &forward_natural, "inputs"_a.none(),
            nb::sig(
                "def forward_natural(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
@@ -289,6 +296,16 @@ void bind_model(nb::module_ & m)
           "output_base_shapes",
           [](const Model & model) { return shapes(model.output_base_shapes(), model.output_names()); },
           nb::sig("def output_base_shapes(self) -> dict[str, tuple[int, ...]]"))
+      .def_prop_ro(
+          "parameter_base_shapes",
+          [](const Model & model)
+          {
+            std::vector<std::string> names;
+            for (const auto & [name, value] : model.named_parameters())
+              names.push_back(name);
+            return shapes(model.parameter_base_shapes(), names);
+          },
+          nb::sig("def parameter_base_shapes(self) -> dict[str, tuple[int, ...]]"))
       .def("history", &Model::history, "The inputs X~k, each with the variable X whose earlier value it is.")
       .def_prop_ro("derivative_pairs", &Model::derivative_pairs,
                    "Pairs (output, input) that have derivatives.")

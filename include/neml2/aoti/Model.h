@@ -40,7 +40,8 @@ struct HistoryPair
 /// Shapes: a variable is (*batch, *base). The batch axes of all inputs and parameters are broadcast against
 /// one another; there may be none, and a batch may be empty. dtype and device are those that the model was
 /// compiled for; nothing is converted. Nothing is recorded for autograd: tensors that require a gradient are
-/// refused while it is recorded.
+/// refused while it is recorded (Python's `forward` records: it has a backward, by way of vjp). A promoted
+/// parameter among the inputs has that value for the call.
 ///
 /// Threads: calls from several threads run side by side. Large batches are spread over as many
 /// threads as at::get_num_threads() says (threads/allowed.h); the results do not depend on their number.
@@ -119,6 +120,11 @@ public:
   /// Shapes of one point, by name; the sub-batch axes of a variable come first.
   const std::map<std::string, std::vector<std::int64_t>> & input_base_shapes() const;
   const std::map<std::string, std::vector<std::int64_t>> & output_base_shapes() const;
+  const std::map<std::string, std::vector<std::int64_t>> & parameter_base_shapes() const; ///< of promoted ones
+
+  /// Whether autograd is recording and follows a promoted parameter: calls refuse such a parameter, unless
+  /// another value of it is among their inputs.
+  bool follows_parameters() const;
 
   /// The inputs named X~k, in the order of the inputs. History.h keeps their arrays.
   const std::vector<HistoryPair> & history() const;

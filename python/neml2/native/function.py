@@ -38,7 +38,8 @@ class NumericalFunction:
 
     Called with NumPy arrays or torch tensors of shape (*batch, *shape), by position or by name. Batch axes broadcast.
     Returns an array of shape (*batch, *output shape), a tuple of them where there are several outputs: torch tensors if
-    an argument is one, else NumPy arrays. The first call compiles; what is compiled is kept between runs.
+    an argument is one, else NumPy arrays. The first call compiles; what is compiled is kept between runs. Results know
+    their derivatives by tensors that require gradients, and by those that torch.func follows.
 
     Raises TypeError and ValueError for arguments that do not fit, CaptureError for a function that cannot be traced,
     BuildError where there is no C++ compiler.
@@ -74,6 +75,8 @@ class NumericalFunction:
         self._program: Program | None = None
         self._library: Library | None = None
         self._direct: Direct | None = None
+        self._products: Library | None = None  # a kernel with jvp and vjp
+        self._followed: Any = None  # what PyTorch's operators know it as
         self._dtype = np.dtype(dtype)
         self._lock = threading.RLock()
 
@@ -175,7 +178,26 @@ class NumericalFunction:
                 self._library = library(self.program, self.scalar)
             return self._library
 
+    def jvp(self, values: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The outputs, and their derivatives along `tangents` of inputs, all by name; missing tangents are zero. The
+        first call compiles a kernel with derivatives. Raises NotImplementedError for the Jacobian of an implicit
+        function."""
+        from neml2.native.gradients import product
+
+        return product(self, "jvp", values, tangents)
+
+    def vjp(self, values: Mapping[str, Any], cotangents: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The outputs, and what the inputs get from `cotangents` of outputs, all by name: each in the shape that the
+        input was given in, summed over the points that share it. As jvp."""
+        from neml2.native.gradients import product
+
+        return product(self, "vjp", values, cotangents)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any(map(arrays.is_followed, args)) or any(map(arrays.is_followed, kwargs.values())):
+            from neml2.native.gradients import followed
+
+            return followed(self, arrays.bind(self.name, self.inputs, args, kwargs))
         values, report = self.with_report(*args, **kwargs)
         if not report.ok:
             raise _not_converged(self.name, report)

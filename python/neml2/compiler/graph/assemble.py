@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from neml2.compiler.graph.chain import Chain, Columns
 from neml2.compiler.graph.differentiate import Coupled
 from neml2.compiler.graph.pointgraph import PointGraph
@@ -19,8 +21,9 @@ def assemble(
     pairs: list[tuple[int, int]],
     steps: list[Step],
     state_size: int,
+    derivatives: Sequence[str] = ("jacobian", "jvp", "vjp"),
 ) -> Program:
-    """A program from its steps; derivatives of the pairs are taken here. Components up to `state_size` are in use.
+    """A program from its steps; `derivatives` of the pairs are taken here. Components up to `state_size` are in use.
     Raises Coupled where sites meet in a way that has no form."""
     ends = [a.leaves(graph) for a in outputs]
     solves = [s for s in steps if isinstance(s, Solve)]
@@ -29,9 +32,10 @@ def assemble(
     program = Program(
         name, graph, inputs, parameters, outputs, pairs, solves, size, tangents, Function(steps, ends)
     )  # fmt: skip
-    for number, (kind, derive) in enumerate({"jacobian": _jacobian, "jvp": _jvp, "vjp": vjp}.items() if pairs else ()):
+    ways = {"jacobian": _jacobian, "jvp": _jvp, "vjp": vjp}
+    for kind in derivatives if pairs else ():
         program.state_size, longest = size, program.state_size  # functions need no places of one another
-        setattr(program, kind, derive(program))
+        setattr(program, kind, ways[kind](program))
         program.state_size = max(program.state_size, longest)
     return program
 

@@ -11,9 +11,7 @@ def derivative(base: Program, name: str, of: str, wrt: str, value: bool = False)
     """A program `name` of the same inputs, with one output `d<of>_d<wrt>` of shape (*of, *wrt); with `value`, the
     output `of` before it. The graph of `base` grows. Raises NotImplementedError where `base` is a derivative of an
     implicit function."""
-    if any(isinstance(step, Linear) for step in base.forward.steps):
-        text = "second derivatives of implicit functions are not available; take differences of the first ones"
-        raise NotImplementedError(f"{name}: {text}")
+    check_explicit(base, name)
     out = next(k for k, a in enumerate(base.outputs) if a.name == of)
     given = next(k for k, a in enumerate(base.inputs) if a.name == wrt)
     steps, same = base.forward.steps, (base.name, base.graph, base.inputs, base.parameters, base.outputs)
@@ -28,6 +26,13 @@ def derivative(base: Program, name: str, of: str, wrt: str, value: bool = False)
     size = block.offset + block.size
     steps.append(Assign(stores))
     return assemble(name, base.graph, base.inputs, base.parameters, results, [], steps, size)
+
+
+def check_explicit(base: Program, name: str) -> None:
+    """Raises NotImplementedError where `base` is a derivative of an implicit function."""
+    if any(isinstance(step, Linear) for step in base.forward.steps):
+        text = "second derivatives of implicit functions are not available; take differences of the first ones"
+        raise NotImplementedError(f"{name}: {text}")
 
 
 def _needed(program: Program, step: Assign, stores: list[tuple[int, int]], wanted: set[int]) -> bool:
