@@ -5,6 +5,9 @@ A `Compiled` stands for one model or function. Operators are registered with tor
 results (`torch.compile`), and how they are mapped (`torch.func.vmap`); tensors cross them in lists, as `Compiled` is
 asked for them. Backward is one vector-Jacobian product, forward mode one Jacobian-vector product; there are no second
 derivatives.
+
+`torch.compile` calls what is marked `_dynamo_marked_constant` while it traces, and takes the result for a constant: that
+is what torch.compiler.assume_constant_result does, which takes seconds, as it imports the compiler.
 """
 
 from __future__ import annotations
@@ -173,7 +176,9 @@ def _(key: int, numbers: Any, values: Any, outputs: Any, cotangents: Any, wanted
 # batch axes behind it as the call has.
 
 
-def _mapped(values: Tensors, dims: Sequence[int | None], bases: Sequence[int], batch: int, size: int = 0) -> list[Tensor]:
+def _mapped(
+    values: Tensors, dims: Sequence[int | None], bases: Sequence[int], batch: int, size: int = 0
+) -> list[Tensor]:
     """`bases`: axes of one point. With `size`, values without the mapped axis get one."""
     found = []
     for value, dim, base in zip(values, dims, bases, strict=True):
@@ -278,7 +283,9 @@ class _Tangents(_First):
         return tuple(jvp(key, numbers, values, moving, tangents))
 
 
-_NO_SECOND = "compiled models have first derivatives only; take differences of these, or differentiate the model eagerly"
+_NO_SECOND = (
+    "compiled models have first derivatives only; take differences of these, or differentiate the model eagerly"
+)
 
 
 class _Traced(torch.autograd.Function):

@@ -130,8 +130,8 @@ std::pair<ValueMap, ValueMap> Model::vjp(const ValueMap & inputs, const ValueMap
         auto outputs = _impl->make_outputs(call);
         ValueMap found;
         for (const auto i : _impl->wrt)
-          call.add_cotangent_sink(
-              found.emplace(_impl->slot(i).name, call.make_cotangent(i)).first->second, i);
+          call.add_cotangent_sink(found.emplace(_impl->slot(i).name, call.make_cotangent(i)).first->second,
+                                  i);
         _impl->run(call);
         return std::pair(std::move(outputs), std::move(found));
       });
@@ -154,8 +154,8 @@ void Model::vjp_into(const ValueMap & inputs, const ValueMap & cotangents, const
         for (const auto i : wanted)
         {
           const auto & name = _impl->slot(i).name;
-          call.add_cotangent_sink(
-              call.own_cotangent(input_cotangents.at(name), {"input cotangent", name}, i), i);
+          call.add_cotangent_sink(call.own_cotangent(input_cotangents.at(name), {"input cotangent", name}, i),
+                                  i);
         }
         _impl->run(call);
       });

@@ -152,8 +152,8 @@ std::size_t Model::Implementation::wrt_number(const std::string & input) const
       return number;
   }
   throw FatalError("no derivative with respect to '" + input + "' was compiled" + did_you_mean(input, known) +
-                   "; compile the model with -d :" + input + " (there are those with respect to: " +
-                   quoted_list(known) + ")");
+                   "; compile the model with -d :" + input +
+                   " (there are those with respect to: " + quoted_list(known) + ")");
 }
 
 std::vector<std::int64_t> Model::Implementation::block_shape(std::size_t pair) const

@@ -57,7 +57,8 @@ public:
   void want_tangents(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const;
 
   /// Adds cotangents and asks for those of some inputs and parameters.
-  void want_cotangents(Call & call, const ValueMap & cotangents, const std::vector<std::size_t> & inputs) const;
+  void want_cotangents(Call & call, const ValueMap & cotangents,
+                       const std::vector<std::size_t> & inputs) const;
 
   /// Number of an input or parameter that a pair has. Throws FatalError for any other.
   std::size_t wrt_number(const std::string & input) const;

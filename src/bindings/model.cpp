@@ -227,11 +227,12 @@ void bind_model(nb::module_ & m)
           "Load the compiled model that block [Models]/<name> of an input file refers to. A scheduler "
           "spreads "
           "its batches over devices; `solvers` replace options of the package and of the file.")
-      .def("forward", &forward, "inputs"_a.none(),
-           nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
-                   "torch.Tensor]"),
-           "The outputs by name, each (*batch, *base). They know their derivatives by the inputs and promoted "
-           "parameters that require gradients, and by those that torch.func follows.")
+      .def(
+          "forward", &forward, "inputs"_a.none(),
+          nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
+                  "torch.Tensor]"),
+          "The outputs by name, each (*batch, *base). They know their derivatives by the inputs and promoted "
+          "parameters that require gradients, and by those that torch.func follows.")
       .def("forward_natural", &forward_natural, "inputs"_a.none(),
            nb::sig(
                "def forward_natural(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
@@ -246,7 +247,8 @@ void bind_model(nb::module_ & m)
            nb::sig("def vjp(self, inputs: collections.abc.Mapping[str, torch.Tensor], cotangents: "
                    "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "
                    "torch.Tensor]]"),
-           "The outputs, and what the inputs and promoted parameters get from the cotangents of outputs, each in "
+           "The outputs, and what the inputs and promoted parameters get from the cotangents of outputs, "
+           "each in "
            "its own shape: summed over the points that share a value. Missing cotangents are zero.")
       .def(
           "jacobian", &jacobian, "inputs"_a.none(),

@@ -43,11 +43,11 @@ std::int64_t count_points(const Shape & batch)
   for (const auto * slot : slots)
     known.push_back(slot->name);
   const auto unknown =
-      std::find_if(directions.begin(), directions.end(),
-                   [&](const auto & given)
+      std::find_if(directions.begin(), directions.end(), [&](const auto & given)
                    { return std::find(known.begin(), known.end(), given.first) == known.end(); });
   throw FatalError("unknown name '" + unknown->first + "' among the " + kinds +
-                   did_you_mean(unknown->first, known) + " (the " + owners + " are: " + quoted_list(known) + ")");
+                   did_you_mean(unknown->first, known) + " (the " + owners + " are: " + quoted_list(known) +
+                   ")");
 }
 
 /// Asks for large pages under a large fresh tensor: most of the time that it costs otherwise goes into page

@@ -39,8 +39,8 @@ struct Signature
   bool anywhere = false; ///< whether inputs may be on any device; all of them then are on that of the first
 };
 
-/// Collects and checks the arguments of one call. A promoted parameter among the inputs has that value for this
-/// call.
+/// Collects and checks the arguments of one call. A promoted parameter among the inputs has that value for
+/// this call.
 class Call
 {
 public:
@@ -90,8 +90,8 @@ public:
     return Shape(sizes.begin(), sizes.end() - static_cast<std::ptrdiff_t>(_given[i].slot->trailing.size()));
   }
 
-  /// Where the tangent of input or parameter i, or the cotangent of output i, is in the tangent array; -1 where
-  /// there is none.
+  /// Where the tangent of input or parameter i, or the cotangent of output i, is in the tangent array; -1
+  /// where there is none.
   std::int64_t tangent_place(std::size_t i) const
   {
     return _tangent_places.empty() ? -1 : _tangent_places[i];
@@ -111,7 +111,8 @@ public:
   /// The same, owned by the caller; see own().
   at::Tensor own_cotangent(const at::Tensor & tensor, const Label & what, std::size_t i);
 
-  /// Lets the run write the cotangent of input or parameter i, summed over the points that share a value of it.
+  /// Lets the run write the cotangent of input or parameter i, summed over the points that share a value of
+  /// it.
   void add_cotangent_sink(const at::Tensor & tensor, std::size_t i);
 
   /// Tells autograd that the caller's tensors change.

@@ -32,8 +32,8 @@ struct Derivatives
   Mode mode = Mode::jacobian;
   std::vector<PairUse> use;         ///< by pair
   std::vector<std::size_t> results; ///< jvp: outputs whose tangents are wanted; vjp: inputs, their cotangents
-  std::vector<std::int64_t> places; ///< jvp: where the tangent of a pair's input is in the tangent array, vjp:
-                                    ///< the cotangent of its output; -1: none
+  std::vector<std::int64_t> places; ///< jvp: where the tangent of a pair's input is in the tangent array,
+                                    ///< vjp: the cotangent of its output; -1: none
 };
 
 /// What some results of a call are.
@@ -42,8 +42,8 @@ struct Result
   enum Kind : char
   {
     output,
-    tangent, ///< of an output
-    block,   ///< of a pair
+    tangent,  ///< of an output
+    block,    ///< of a pair
     cotangent ///< of an input or stored parameter
   };
 

@@ -8,8 +8,8 @@
 namespace neml2::aoti
 {
 
-/// Points whose contributions to a sum are added up first: a multiple of all numbers of lanes. As it depends on
-/// nothing else, neither do the bits of a sum depend on who computes which chunk.
+/// Points whose contributions to a sum are added up first: a multiple of all numbers of lanes. As it depends
+/// on nothing else, neither do the bits of a sum depend on who computes which chunk.
 inline constexpr std::int64_t points_per_sum = 512;
 
 /// Places for the sums over the chunks of a batch, in the memory of the CPU.

@@ -80,11 +80,11 @@ public:
   /// (*batch, *base). Tangents have the shape of their inputs; missing ones are zero.
   std::pair<ValueMap, ValueMap> jvp(const ValueMap & inputs, const ValueMap & tangents) const;
 
-  /// The outputs, and what inputs and promoted parameters get from the cotangents of outputs, (*batch, *base):
-  /// of each that has a compiled pair, in its own shape, the sum over pairs of the cotangent times the
-  /// derivative, and over the points that share a value. Missing cotangents are zero. Costs no more
-  /// than a jvp, however many inputs there are; no array for each point is made for what all points share, and
-  /// the sum does not depend on the number of threads.
+  /// The outputs, and what inputs and promoted parameters get from the cotangents of outputs, (*batch,
+  /// *base): of each that has a compiled pair, in its own shape, the sum over pairs of the cotangent times
+  /// the derivative, and over the points that share a value. Missing cotangents are zero. Costs no more than
+  /// a jvp, however many inputs there are; no array for each point is made for what all points share, and the
+  /// sum does not depend on the number of threads.
   std::pair<ValueMap, ValueMap> vjp(const ValueMap & inputs, const ValueMap & cotangents) const;
 
   /// The outputs, and the blocks of the compiled pairs: (*batch, *output base, *input base), or (*output
@@ -120,7 +120,8 @@ public:
   /// Shapes of one point, by name; the sub-batch axes of a variable come first.
   const std::map<std::string, std::vector<std::int64_t>> & input_base_shapes() const;
   const std::map<std::string, std::vector<std::int64_t>> & output_base_shapes() const;
-  const std::map<std::string, std::vector<std::int64_t>> & parameter_base_shapes() const; ///< of promoted ones
+  const std::map<std::string, std::vector<std::int64_t>> &
+  parameter_base_shapes() const; ///< of promoted ones
 
   /// Whether autograd is recording and follows a promoted parameter: calls refuse such a parameter, unless
   /// another value of it is among their inputs.

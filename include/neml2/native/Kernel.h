@@ -60,9 +60,10 @@ extern "C"
      whatever begin is. */
   typedef struct neml2_native_array
   {
-    void * data;    /**< double or float, as the model; aligned to that. Null: see the call */
-    int64_t size;   /**< components of one point, as the model states it; checked */
-    int64_t stride; /**< elements from point to point; 0: one value for all points (inputs, and those of vjp) */
+    void * data;  /**< double or float, as the model; aligned to that. Null: see the call */
+    int64_t size; /**< components of one point, as the model states it; checked */
+    int64_t
+        stride; /**< elements from point to point; 0: one value for all points (inputs, and those of vjp) */
     const int64_t *
         batch_strides; /**< one for each batch axis, in place of stride, if there are several axes */
     const int64_t * component_offsets; /**< `size` of them; null: components lie side by side */

@@ -85,8 +85,7 @@ public:
   {
     const auto input = [&](int k) { return _model.inputs[k].size; };
     const auto output = [&](int k) { return _model.outputs[k].size; };
-    const auto block = [&](int k)
-    { return output(_model.pairs[k].output) * input(_model.pairs[k].input); };
+    const auto block = [&](int k) { return output(_model.pairs[k].output) * input(_model.pairs[k].input); };
     const auto tangents = [&](std::int64_t count, const auto & size)
     { return arrays(_call.tangents, _call.n_tangents, count, "tangents", size); };
     const auto derivatives = [&](std::int64_t count, const auto & size, Access access = Access::write)

@@ -133,13 +133,20 @@ class AOTIModel(HitObject):
     def _traced(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The same for torch.compile, which does not see what is compiled already: parameters that require gradients
         are those that there were first."""
-        from torch._dynamo import assume_constant_result
-
         from ..torch_operators import apply
 
         values = {**inputs, **{name: p for name, p in self._parameters.items() if p.requires_grad}}
-        key, numbers = assume_constant_result(_known)(self._inner, tuple(values))
+        key, numbers = self._known(tuple(values))
         return dict(zip(self.output_spec, apply(key, list(numbers), list(values.values())), strict=True))
+
+    def _known(self, names: tuple[str, ...]) -> tuple[int, tuple[int, ...]]:
+        """What operators know the model and its arguments by."""
+        from .autograd import compiled
+
+        found = compiled(self._inner)
+        return found.key, tuple(found.arguments.index(name) for name in names)
+
+    _known._dynamo_marked_constant = True  # type: ignore[attr-defined]  # see torch_operators
 
     def _typed(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: cls(outputs[name], sub_batch_ndim=self._sub[name]) for name, cls in self.output_spec.items()}
@@ -171,11 +178,3 @@ def _is_traced() -> bool:
     import torch
 
     return torch.compiler.is_compiling()
-
-
-def _known(model: Any, names: tuple[str, ...]) -> tuple[int, tuple[int, ...]]:
-    """What operators know a model and its arguments by."""
-    from .autograd import compiled
-
-    found = compiled(model)
-    return found.key, tuple(found.arguments.index(name) for name in names)

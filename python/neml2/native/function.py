@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neml2.compiler.backends.native.host import Library, Report
-from neml2.compiler.graph.assemble import assemble
-from neml2.compiler.graph.derivative import derivative
+from neml2.compiler.graph.assemble import assemble, derivative
 from neml2.compiler.graph.program import Argument, Assign, Program
 from neml2.errors import place_of, suggestion
 from neml2.native import arrays
 from neml2.native.arrays import Array, Shape
+from neml2.native.failures import not_converged
 
 if TYPE_CHECKING:
     import torch
@@ -200,8 +200,16 @@ class NumericalFunction:
             return followed(self, arrays.bind(self.name, self.inputs, args, kwargs))
         values, report = self.with_report(*args, **kwargs)
         if not report.ok:
-            raise _not_converged(self.name, report)
+            raise not_converged(self.name, report)
         return values
+
+    def _known(self) -> int:
+        """What PyTorch's operators know the function by."""
+        from neml2.native.gradients import known
+
+        return known(self)
+
+    _known._dynamo_marked_constant = True  # type: ignore[attr-defined]  # see neml2.torch_operators
 
     def with_report(self, *args: Any, **kwargs: Any) -> tuple[Any, Report]:
         """The values, and what became of each point: no error where a solve inside did not converge; the values of such
@@ -262,17 +270,6 @@ def _choose(function: str, name: str | None, names: Sequence[str], kind: str) ->
     if name not in names:
         raise ValueError(f"{function}: no {kind} '{name}'{suggestion(name, names)}; there are {', '.join(names)}")
     return name
-
-
-def _not_converged(name: str, report: Report) -> Exception:
-    from neml2.failures import REASONS, FailedPoint
-    from neml2.solvers.convergence import ConvergenceError, describe
-
-    points = [
-        FailedPoint(int(p), int(report.iterations[p]), float(report.residual[p]), REASONS[report.status[p] - 1])
-        for p in np.flatnonzero(report.status)
-    ]
-    return ConvergenceError(f"{name}: {describe(points, len(report.status))}", points)
 
 
 def _check_signature(label: str, fn: Callable[..., Any], inputs: list[str]) -> None:

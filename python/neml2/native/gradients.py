@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neml2.compiler.backends.native.host import Library
-from neml2.compiler.graph.assemble import assemble
-from neml2.compiler.graph.derivative import check_explicit
+from neml2.compiler.graph.assemble import assemble, check_explicit
 from neml2.errors import suggestion
 from neml2.native import arrays
 from neml2.native.arrays import Array
+from neml2.native.failures import not_converged
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,8 +41,6 @@ def product(
     function: NumericalFunction, way: str, values: Mapping[str, Any], directions: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """`way`: "jvp" or "vjp". Raises as calls of the function do."""
-    from neml2.native.function import _not_converged
-
     name, shapes = function.name, (function.inputs if way == "jvp" else function.outputs)
     kind = "input" if way == "jvp" else "output"
     for other in directions:
@@ -55,9 +53,11 @@ def product(
 
     points = converted(given, function.inputs)
     arrays.check_batch(name, points, function.inputs)
-    outputs, found, report = getattr(library(function), way)({**points, **function._fixed}, converted(directions, shapes))
+    outputs, found, report = getattr(library(function), way)(
+        {**points, **function._fixed}, converted(directions, shapes)
+    )
     if not report.ok:
-        raise _not_converged(name, report)
+        raise not_converged(name, report)
     results = [{n: r[n] for n in names} for r, names in
                ((outputs, function.output_names), (found, function.output_names if way == "jvp" else function.inputs))]  # fmt: skip
     if any(map(arrays.is_torch, (*given.values(), *directions.values()))):
@@ -80,18 +80,12 @@ def followed(function: NumericalFunction, given: Mapping[str, Any]) -> Any:
             value = torch.as_tensor(value, dtype=getattr(torch, function.dtype))
         numbers.append(k)
         values.append(value)
-    found = apply(_key(function), numbers, values)
+    found = apply(function._known(), numbers, values)
     return found[0] if len(found) == 1 else found
 
 
-def _key(function: NumericalFunction) -> int:
+def known(function: NumericalFunction) -> int:
     """What operators know a function by."""
-    import torch
-
-    return torch._dynamo.assume_constant_result(_make_key)(function) if torch.compiler.is_compiling() else _make_key(function)
-
-
-def _make_key(function: NumericalFunction) -> int:
     from neml2.torch_operators import Compiled
 
     class CompiledFunction(Compiled):

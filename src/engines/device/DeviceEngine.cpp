@@ -220,7 +220,7 @@ private:
         differentiate(*_engine._segments[evaluate->segment], chunk, arrays);
       else if (const auto * solve = std::get_if<Program::Solve>(&step))
         _engine._segments[solve->segment]->solve(chunk, program.scratch_size, solve->offset, solve->columns,
-                                                solve->transposed);
+                                                 solve->transposed);
       else
       {
         for (const auto & combine : *combination)

@@ -234,9 +234,8 @@ std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const Deriva
   const auto & m = source.metadata;
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
-  const auto directions =
-      directions_of(wanted, source.pair_inputs, [&](std::size_t p, std::size_t output)
-                    { return m.derivatives[p].output == m.outputs[output].name; });
+  const auto directions = directions_of(wanted, source.pair_inputs, [&](std::size_t p, std::size_t output)
+                                        { return m.derivatives[p].output == m.outputs[output].name; });
   ProgramBuilder builder(source.segments, m.state_size, directions.columns);
   seed_directions(builder, wanted, source.pair_inputs, directions);
   if (directions.columns > 0)

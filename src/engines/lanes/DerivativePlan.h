@@ -25,9 +25,10 @@ struct DerivativePlan
   /// pair by pair, row major; jvp: the components of each wanted output; vjp: those of each wanted input.
   Program program;
 
-  std::vector<Operand> results;   ///< of `program`
-  std::vector<std::size_t> first; ///< by pair, of a jvp by output, of a vjp by input: the first of its results
-  at::Tensor constants;           ///< of `program`: (1, constants, lanes)
+  std::vector<Operand> results; ///< of `program`
+  std::vector<std::size_t>
+      first;            ///< by pair, of a jvp by output, of a vjp by input: the first of its results
+  at::Tensor constants; ///< of `program`: (1, constants, lanes)
 
   /// The uniform array, once it has been evaluated and is fixed.
   at::Tensor fixed() const;
@@ -43,7 +44,7 @@ struct PlanSource
 {
   const Metadata & metadata;
   const std::vector<std::unique_ptr<Segment>> & segments;
-  std::vector<Range> pair_outputs, pair_inputs; ///< of metadata.derivatives, in the state
+  std::vector<Range> pair_outputs, pair_inputs;      ///< of metadata.derivatives, in the state
   std::vector<std::pair<std::string, Range>> inputs; ///< and stored parameters, as sources of a job
 
   /// Both must outlive it.

@@ -309,7 +309,7 @@ private:
       {
         const auto & solve = std::get<Program::Solve>(step);
         _engine._segments[solve.segment]->solve(chunk, program.scratch_size, solve.offset, solve.columns,
-                                                 solve.transposed);
+                                                solve.transposed);
       }
     return arrays;
   }

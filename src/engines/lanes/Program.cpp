@@ -139,8 +139,8 @@ std::vector<std::size_t> ProgramBuilder::used_columns(const std::vector<Row> & r
   return used;
 }
 
-/// Copies the columns in use of some rows into the scratch array, row by row; the rows are there then. Returns
-/// where they begin.
+/// Copies the columns in use of some rows into the scratch array, row by row; the rows are there then.
+/// Returns where they begin.
 std::int64_t ProgramBuilder::side_by_side(std::vector<Row> & rows, const std::vector<std::size_t> & used)
 {
   const auto offset = _program.scratch_size;
@@ -193,8 +193,8 @@ std::vector<ProgramBuilder::Row> ProgramBuilder::take_rows(const Segment & segme
   return rows;
 }
 
-/// Adds what a segment hands back, the sum over blocks of block^T times the adjoints of its output. Rows are in
-/// the order of the outputs; `by_equation`: output ranges of blocks count rows.
+/// Adds what a segment hands back, the sum over blocks of block^T times the adjoints of its output. Rows are
+/// in the order of the outputs; `by_equation`: output ranges of blocks count rows.
 void ProgramBuilder::hand_back(const Segment & segment, const std::vector<Row> & rows, bool by_equation)
 {
   std::map<std::int64_t, std::size_t> row_of; // by component of the state
@@ -216,8 +216,8 @@ void ProgramBuilder::hand_back(const Segment & segment, const std::vector<Row> &
           const auto output = block->output.offset + r;
           const auto & row = rows[by_equation ? static_cast<std::size_t>(output) : row_of.at(output)];
           if (!row.empty())
-            factors.emplace_back(entry_of(block->entries, r * block->input.size + j, segment.derivative_array()),
-                                 row[column]);
+            factors.emplace_back(
+                entry_of(block->entries, r * block->input.size + j, segment.derivative_array()), row[column]);
         }
       if (const auto sum = dot(factors); !sum.zero())
         seed(component, static_cast<std::int64_t>(column), sum);
@@ -238,8 +238,7 @@ void ProgramBuilder::propagate_back()
     {
       const auto offset = side_by_side(rows, used);
       flush();
-      _program.steps.push_back(
-          Program::Solve{number, offset, std::ssize(rows), std::ssize(used), true});
+      _program.steps.push_back(Program::Solve{number, offset, std::ssize(rows), std::ssize(used), true});
     }
     hand_back(segment, rows, segment.implicit());
     flush();

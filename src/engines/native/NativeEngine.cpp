@@ -162,8 +162,7 @@ public:
     for (std::size_t i = 0; i < job.tangents.size(); i++)
       _tangents[job.tangent_sources[i]] = array(job.tangents[i], job.tangents[i].range.size);
     const auto blocks = count(_model.n_pairs);
-    _derivatives.resize(
-        mode == Mode::jacobian ? blocks : mode == Mode::jvp ? outputs : _inputs.size(), {});
+    _derivatives.resize(mode == Mode::jacobian ? blocks : mode == Mode::jvp ? outputs : _inputs.size(), {});
   }
 
   void operator()()
@@ -272,8 +271,8 @@ private:
     share(_model.lanes,
           [&](threads::Piece piece)
           {
-            auto c = call(_job.whole, piece.begin * _model.lanes,
-                          std::min(piece.end * _model.lanes, _job.points));
+            auto c =
+                call(_job.whole, piece.begin * _model.lanes, std::min(piece.end * _model.lanes, _job.points));
             if (!evaluate(c))
               find_failed(c);
           });

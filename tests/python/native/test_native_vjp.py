@@ -141,7 +141,7 @@ def test_shared_values_get_the_sum(batch, own):
     c = rng.normal(size=(*batch, 2))
     found = library.vjp(values, {"y": c})[1]
     x, y = np.broadcast_to(values["x0"], (*batch, 1)), values["x1"]
-    each = (c[..., :1] * y[..., 1:] + 2 * c[..., 1:] * x * y[..., :1])
+    each = c[..., :1] * y[..., 1:] + 2 * c[..., 1:] * x * y[..., :1]
     lead = len(batch) - len(own)
     want = each.sum(axis=tuple(range(lead)))
     want = want.sum(axis=tuple(k for k, n in enumerate(own) if n == 1), keepdims=True)

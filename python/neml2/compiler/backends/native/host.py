@@ -172,7 +172,10 @@ class Library:
         outputs = [np.zeros(batch + s.shape, self.dtype) for s in self.outputs]
         call.outputs, call.n_outputs = self._arrays(outputs, self.outputs, batch, keep), len(outputs)
         if shapes is None:
-            slots, owned = self.inputs, [s.shape if a is None else a.shape for a, s in zip(given, self.inputs, strict=True)]
+            slots, owned = (
+                self.inputs,
+                [s.shape if a is None else a.shape for a, s in zip(given, self.inputs, strict=True)],
+            )
             blocks = [self._summed(shape, slot, batch) for shape, slot in zip(owned, slots, strict=True)]
         else:
             slots = [Slot("", "", shape, False) for shape in shapes]

@@ -214,9 +214,7 @@ class _BodyWriter:
         self.straight(self.printer.assignments(right_side(f"b{k}", self.graph, step)))
         self.lines += [f"native::transpose(a{k});"] * step.transposed + [f"native::solve(a{k}, b{k});"]
 
-    def store(
-        self, array: str, number: int, nodes: Sequence[int], argument: Argument, summed: bool = False
-    ) -> None:
+    def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument, summed: bool = False) -> None:
         """Results `nodes`, of `argument` or its derivatives: if it has sites, of one site. `summed`: points may share
         a place."""
         sites = argument.shape[0] if argument.along else 0
