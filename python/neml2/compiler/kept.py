@@ -43,9 +43,10 @@ class Kept:
     fresh: bool = False
 
 
-def load(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str) -> Kept:
+def load(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, gradients: bool = False) -> Kept:
     """The package of `model` for this CPU, with the values its parameters have now. `sub_batch`: sub-batch shapes of
-    variables; `dtype`: "float64" or "float32".
+    variables; `dtype`: "float64" or "float32"; `gradients`: with the vjp of all outputs by all inputs and parameters,
+    and no other derivatives.
 
     Raises CaptureError, CompileError and BuildError for what cannot be compiled.
     """
@@ -61,10 +62,10 @@ def load(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str) -> 
         fresh = True
         check_compiler()
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(_write(model, sub_batch, dtype, scratch / "package").iterdir()):
+            for file in sorted(_write(model, sub_batch, dtype, gradients, scratch / "package").iterdir()):
                 archive.write(file, file.name)
 
-    name = fingerprint(model, (sorted(sub_batch.items()), dtype, str(torch.get_default_dtype())))
+    name = fingerprint(model, (sorted(sub_batch.items()), dtype, gradients, str(torch.get_default_dtype())))
     if name is None:
         with tempfile.TemporaryDirectory(prefix="neml2-") as folder:
             path = Path(folder) / "package.zip"
@@ -78,7 +79,7 @@ def load(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str) -> 
     return kept
 
 
-def _write(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, folder: Path) -> Path:
+def _write(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, gradients: bool, folder: Path) -> Path:
     import torch
 
     from neml2.compiler.backends.native import package
@@ -89,7 +90,9 @@ def _write(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, f
     from neml2.compiler.plan.layout import Request
 
     promoted = [name for name, _ in model.named_parameters()]
-    captured, made = lowered(model, Request(promoted, sub_batch=dict(sub_batch)), getattr(torch, dtype))
+    pairs = [(out, given) for out in model.output_spec for given in (*model.input_spec, *promoted)] if gradients else []
+    request = Request(promoted, pairs, dict(sub_batch))
+    captured, made = lowered(model, request, getattr(torch, dtype), ("vjp",))
     plan = plan_of(captured, kernels=False)
     made.inputs = [dataclasses.replace(a, value=None) for a in made.inputs]  # the kernel is that of any values
     length = len(kernel.source(made))

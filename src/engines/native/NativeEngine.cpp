@@ -157,6 +157,9 @@ public:
       return;
     const auto mode = job.derivatives->mode;
     _function = mode == Mode::jacobian ? _model.jacobian : mode == Mode::jvp ? _model.jvp : _model.vjp;
+    if (!_function)
+      throw FatalError(std::string("the native kernel of '") + _model.name +
+                       "' was compiled without this way to take derivatives; compile the model again");
     if (mode != Mode::jacobian)
       _tangents.resize(mode == Mode::jvp ? _inputs.size() : outputs, {});
     for (std::size_t i = 0; i < job.tangents.size(); i++)

@@ -13,6 +13,10 @@ from neml2.compiler.graph.program import Argument, Assign, Function, Linear, Pro
 from neml2.compiler.graph.reverse import vjp
 
 
+DERIVATIVES = ("jacobian", "jvp", "vjp")
+"""Functions that a program can have for its pairs."""
+
+
 def assemble(
     name: str,
     graph: PointGraph,
@@ -22,7 +26,7 @@ def assemble(
     pairs: list[tuple[int, int]],
     steps: list[Step],
     state_size: int,
-    derivatives: Sequence[str] = ("jacobian", "jvp", "vjp"),
+    derivatives: Sequence[str] = DERIVATIVES,
 ) -> Program:
     """A program from its steps; `derivatives` of the pairs are taken here. Components up to `state_size` are in use.
     Raises Coupled where sites meet in a way that has no form."""
