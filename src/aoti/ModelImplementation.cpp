@@ -144,13 +144,13 @@ std::size_t Model::Implementation::pair_number(const std::string & output, const
 
 std::size_t Model::Implementation::wrt_number(const std::string & input) const
 {
+  const auto found =
+      std::find_if(wrt.begin(), wrt.end(), [&](std::size_t number) { return slot(number).name == input; });
+  if (found != wrt.end())
+    return *found;
   std::vector<std::string> known;
   for (const auto number : wrt)
-  {
     known.push_back(slot(number).name);
-    if (known.back() == input)
-      return number;
-  }
   throw FatalError("no derivative with respect to '" + input + "' was compiled" + did_you_mean(input, known) +
                    "; compile the model with -d :" + input +
                    " (there are those with respect to: " + quoted_list(known) + ")");

@@ -159,10 +159,14 @@ class _Sweep:
                 raise ValueError(f"{text}{suggestion(name, list(given))}; there are {listing(given)}")
         self.found = {name: torch.zeros_like(given[name]) for name in wrt}
         inputs = history._inputs
-        self.wanted = [n for n, (base, k) in inputs.items() if base in self.found or (k and base in history.carried)]
-        self.wanted += [name for name in history.parameters if name in self.found]
+        self.moving = {n for n, (base, k) in inputs.items() if base in self.found or (k and base in history.carried)}
+        self.wanted = [*self.moving, *(name for name in history.parameters if name in self.found)]
         self.adjoints: dict[int, Values] = {}
         self.known = compiled(history.model)
+        self.checked: set[frozenset[str]] = set()
+        shared = [name for name in self.wanted if name in history.parameters]
+        self.shared = {name: torch.zeros_like(history.parameters[name]) for name in shared}
+        self.totals = [self.found[name] for name in shared]
 
     def back(self, step: int, states: Mapping[int, Values], cotangents: Values) -> None:
         """Takes what a step contributes, and what later ones left, to what it was given."""
@@ -173,19 +177,24 @@ class _Sweep:
         if not adjoints:
             return
         arguments = history._arguments(step, states, solved=True)
-        numbers = [[names.index(n) for n in some] for names, some in
-                   ((self.known.outputs, adjoints), (self.known.arguments, self.wanted))]  # fmt: skip
-        self.known.check(*numbers)
-        found = {name: torch.empty_like(arguments[name], memory_format=torch.contiguous_format) for name in self.wanted}
-        history.model.vjp_into(arguments, adjoints, {}, found)
+        self._check(frozenset(adjoints))
+        found = {n: torch.empty(arguments[n].shape, dtype=v.dtype) for n, v in arguments.items() if n in self.moving}
+        history.model.vjp_into(arguments, adjoints, {}, {**found, **self.shared})
+        if self.totals:
+            torch._foreach_add_(self.totals, list(self.shared.values()))
         for name, value in found.items():
-            base, k = history._inputs.get(name, (name, 0))
-            self._leave(base, step - k if name in history._inputs else 0, value, name in history.parameters)
+            base, k = history._inputs[name]
+            self._leave(base, step - k, value)
 
-    def _leave(self, base: str, step: int, value: Tensor, whole: bool) -> None:
-        if whole:
-            self.found[base] += value
-        elif base in self.history.forces:
+    def _check(self, outputs: frozenset[str]) -> None:
+        """Raises FatalError where a derivative of `outputs` by what is wanted was not compiled."""
+        if outputs not in self.checked:
+            known = self.known
+            known.check([known.outputs.index(n) for n in outputs], [known.arguments.index(n) for n in self.wanted])
+            self.checked.add(outputs)
+
+    def _leave(self, base: str, step: int, value: Tensor) -> None:
+        if base in self.history.forces:
             if base in self.found and step >= 0:
                 self.found[base][step] += value
         elif step > 0:
