@@ -6,8 +6,8 @@ results (`torch.compile`), and how they are mapped (`torch.func.vmap`); tensors 
 asked for them. Backward is one vector-Jacobian product, forward mode one Jacobian-vector product; there are no second
 derivatives.
 
-`torch.compile` calls what is marked `_dynamo_marked_constant` while it traces, and takes the result for a constant: that
-is what torch.compiler.assume_constant_result does, which takes seconds, as it imports the compiler.
+`torch.compile` calls what is marked `_dynamo_marked_constant` while it traces, and takes the result for a constant:
+that is what torch.compiler.assume_constant_result does, which takes seconds, as it imports the compiler.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _keys = itertools.count()
 
 
 class Compiled:
-    """What operators call; see `__call__`. `arguments` and `outputs`: the shape of one point by name; `pairs`: (output, argument) of the
-    derivatives that there are. A subclass evaluates raw tensors by name: what is not given has a value of its own."""
+    """What operators call; see `__call__`. `arguments` and `outputs`: the shape of one point by name; `pairs`: (output,
+    argument) of the derivatives that there are; `remedy`: what to do about one that is not, with {} for both names. A
+    subclass evaluates raw tensors by name: what is not given has a value of its own."""
 
     error: type[Exception] = ValueError
     """Raised for a derivative that is not there."""

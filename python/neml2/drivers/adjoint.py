@@ -105,11 +105,12 @@ class History:
     def gradient(
         self, objective: Objective, wrt: Sequence[str], memory: int | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, summed over steps 1, 2, ..., and its derivative by each of `wrt`, names of forces, of values at
-        the start and of parameters, in the shapes that they were given in.
+        """The objective, summed over steps 1, 2, ..., and its derivative by each of `wrt` (names of forces, of values
+        at the start, of parameters) in the shape that it was given in.
 
         memory: bytes of states that may be kept, beside forces and results; None: all states are. With fewer, the
-        history is evaluated twice. Raises ValueError where `memory` is too little.
+        history is evaluated twice. Raises ValueError where `memory` is too little, FatalError for a pair that was not
+        compiled, and what calls of the model raise.
         """
         with torch.no_grad():
             every = self._interval(objective, memory)

@@ -53,13 +53,12 @@ def product(
 
     points = converted(given, function.inputs)
     arrays.check_batch(name, points, function.inputs)
-    outputs, found, report = getattr(library(function), way)(
-        {**points, **function._fixed}, converted(directions, shapes)
-    )
+    moving = converted(directions, shapes)
+    outputs, found, report = getattr(library(function), way)({**points, **function._fixed}, moving)
     if not report.ok:
         raise not_converged(name, report)
-    results = [{n: r[n] for n in names} for r, names in
-               ((outputs, function.output_names), (found, function.output_names if way == "jvp" else function.inputs))]  # fmt: skip
+    names = function.output_names if way == "jvp" else function.inputs
+    results = [{n: outputs[n] for n in function.output_names}, {n: found[n] for n in names}]
     if any(map(arrays.is_torch, (*given.values(), *directions.values()))):
         import torch
 

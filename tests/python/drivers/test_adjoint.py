@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The gradient of a history of a compiled model: that of finite differences, that of the eager model, that of a recursion
-in closed form; with all states kept, and with few."""
+"""The gradient of a history of a compiled model: that of finite differences, of the eager model and of a recursion in
+closed form; with all states kept, and with few."""
 
 from __future__ import annotations
 

@@ -57,8 +57,12 @@ def test_of_an_implicit_function(cubic):
     np.testing.assert_allclose(t.grad, found["c"])
 
 
+def backward(f, *given):
+    return torch.autograd.grad(sum(v.sum() for v in f(*given)), given)
+
+
 WAYS = {
-    "backward": lambda f, x, c: torch.autograd.grad(sum(v.sum() for v in f(x.requires_grad_(), c.requires_grad_())), (x, c)),
+    "backward": lambda f, x, c: backward(f, x.requires_grad_(), c.requires_grad_()),
     "vmap": lambda f, x, c: torch.func.vmap(f, in_dims=(0, None))(x, c),
     "jvp": lambda f, x, c: torch.func.jvp(f, (x, c), (x, c))[1],
     "jacrev": lambda f, x, c: torch.func.jacrev(f, argnums=(0, 1))(x[0], c),

@@ -12,7 +12,6 @@ from neml2.compiler.graph.pointgraph import PointGraph
 from neml2.compiler.graph.program import Argument, Assign, Function, Linear, Program, Solve, Step
 from neml2.compiler.graph.reverse import vjp
 
-
 DERIVATIVES = ("jacobian", "jvp", "vjp")
 """Functions that a program can have for its pairs."""
 

@@ -52,7 +52,8 @@ def evaluate(graph: PointGraph, nodes: list[int], state: Mapping[int, Array], po
 
 def run(program: Program, function: Function, state: State) -> tuple[list[Array], list[Array], list[Solution]]:
     """Outputs, derivatives (each (components, points)), and what became of each solve. `state` holds the inputs, and
-    for the jvp their tangents, for the vjp cotangents of the outputs; it is completed. Raises ValueError for a program with sites."""
+    for the jvp their tangents, for the vjp cotangents of the outputs; it is completed. Raises ValueError for a program
+    with sites."""
     if any(program.graph.size):
         raise ValueError(f"{program.name} has sites; only programs without are interpreted")
     points = len(next(iter(state.values()))) if state else 1
