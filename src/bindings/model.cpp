@@ -81,15 +81,15 @@ nb::tuple jvp(const Model & model, nb::handle inputs, nb::handle tangents)
 {
   const auto values = to_values(inputs, "input");
   const auto directions = to_values(tangents, "tangent");
-  const auto [outputs, products] = unlocked([&] { return model.jvp(values, directions); });
-  return nb::make_tuple(to_python(outputs, model.output_names()), to_python(products, model.output_names()));
+  const auto [outputs, found] = unlocked([&] { return model.jvp(values, directions); });
+  return nb::make_tuple(to_python(outputs, model.output_names()), to_python(found, model.output_names()));
 }
 
 nb::tuple vjp(const Model & model, nb::handle inputs, nb::handle cotangents)
 {
   const auto values = to_values(inputs, "input");
-  const auto given = to_values(cotangents, "cotangent");
-  const auto [outputs, found] = unlocked([&] { return model.vjp(values, given); });
+  const auto directions = to_values(cotangents, "cotangent");
+  const auto [outputs, found] = unlocked([&] { return model.vjp(values, directions); });
   return nb::make_tuple(to_python(outputs, model.output_names()), to_python(found, argument_names(model)));
 }
 

@@ -39,7 +39,8 @@ class CompiledModel(Compiled):
         return self.owner().jvp(values, tangents)[1]
 
     def vjp(self, values: dict[str, Tensor], cotangents: dict[str, Tensor], wanted: list[str]) -> dict[str, Tensor]:
-        found = {name: torch.empty(values[name].shape, dtype=values[name].dtype) for name in wanted}
+        like = {name: values[name] for name in wanted}
+        found = {name: torch.empty(v.shape, dtype=v.dtype, device=v.device) for name, v in like.items()}
         self.owner().vjp_into(values, cotangents, {}, found)
         return found
 

@@ -179,7 +179,7 @@ class _Sweep:
             return
         arguments = history._arguments(step, states, solved=True)
         self._check(frozenset(adjoints))
-        found = {n: torch.empty(arguments[n].shape, dtype=v.dtype) for n, v in arguments.items() if n in self.moving}
+        found = {n: _empty(v) for n, v in arguments.items() if n in self.moving}
         history.model.vjp_into(arguments, adjoints, {}, {**found, **self.shared})
         if self.totals:
             torch._foreach_add_(self.totals, list(self.shared.values()))
@@ -203,6 +203,10 @@ class _Sweep:
             there[base] = there[base] + value if base in there else value
         elif (name := base if step == 0 else f"{base}~{-step}") in self.found:
             self.found[name] += value
+
+
+def _empty(like: Tensor) -> Tensor:
+    return torch.empty(like.shape, dtype=like.dtype, device=like.device)
 
 
 def _add(total: Tensor | None, value: Tensor) -> Tensor:

@@ -173,126 +173,68 @@ std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const D
   return plan;
 }
 
-namespace
-{
-
-/// The results of a jvp or vjp that share a column: those that are moved by, or move, the same variables.
-struct Directions
-{
-  std::vector<std::vector<std::size_t>> pairs; ///< of each result
-  std::vector<std::int64_t> column;            ///< of each result; -1: none
-  std::int64_t columns = 0;
-};
-
-/// `belongs(p, k)` tells whether pair p belongs to result k; `ends` are where the other ends of pairs are.
-template <class Belongs>
-Directions directions_of(const Derivatives & wanted, const std::vector<Range> & ends, const Belongs & belongs)
-{
-  Directions found;
-  std::map<std::set<std::int64_t>, std::int64_t> column_of;
-  for (const auto result : wanted.results)
-  {
-    std::set<std::int64_t> seeds;
-    auto & pairs = found.pairs.emplace_back();
-    for (std::size_t p = 0; p < wanted.use.size(); p++)
-      if (wanted.use[p] != PairUse::unwanted && belongs(p, result))
-      {
-        pairs.push_back(p);
-        if (wanted.use[p] == PairUse::batched)
-          seeds.insert(ends[p].offset);
-      }
-    found.column.push_back(
-        seeds.empty()
-            ? -1
-            : column_of.try_emplace(seeds, static_cast<std::int64_t>(column_of.size())).first->second);
-  }
-  found.columns = static_cast<std::int64_t>(column_of.size());
-  return found;
-}
-
-/// Component i of what a caller gave in the direction of a pair.
-Entry given(const Derivatives & wanted, std::size_t pair, std::int64_t i)
-{
-  return Entry::of({tangent_array, static_cast<std::int32_t>(wanted.places[pair] + i)});
-}
-
-void seed_directions(ProgramBuilder & builder, const Derivatives & wanted, const std::vector<Range> & ends,
-                     const Directions & directions)
-{
-  for (std::size_t k = 0; k < directions.pairs.size(); k++)
-    for (const auto p : directions.pairs[k])
-      if (wanted.use[p] == PairUse::batched)
-        for (std::int64_t i = 0; i < ends[p].size; i++)
-          builder.seed(ends[p].offset + i, directions.column[k], given(wanted, p, i));
-}
-
-} // namespace
-
-std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const Derivatives & wanted)
+std::unique_ptr<DerivativePlan> plan_products(const PlanSource & source, const Derivatives & wanted)
 {
   const auto & use = wanted.use;
   const auto & m = source.metadata;
+  const bool back = wanted.mode == Mode::vjp;
+  const auto & ends = back ? source.pair_outputs : source.pair_inputs; // what callers give is there
+  const auto belongs = [&](std::size_t p, std::size_t result)
+  {
+    const auto & pair = m.derivatives[p];
+    return back ? pair.input == source.inputs[result].first : pair.output == m.outputs[result].name;
+  };
+  const auto given = [&](std::size_t p, std::int64_t i)
+  { return Entry::of({tangent_array, static_cast<std::int32_t>(wanted.places[p] + i)}); };
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
-  const auto directions = directions_of(wanted, source.pair_inputs, [&](std::size_t p, std::size_t output)
-                                        { return m.derivatives[p].output == m.outputs[output].name; });
-  ProgramBuilder builder(source.segments, m.state_size, directions.columns);
-  seed_directions(builder, wanted, source.pair_inputs, directions);
-  if (directions.columns > 0)
-    builder.propagate();
 
-  std::vector<Entry> results;
-  plan->first.resize(m.outputs.size());
-  for (std::size_t k = 0; k < wanted.results.size(); k++)
+  // Results whose pairs lead to the same variables share a column.
+  std::vector<std::vector<std::size_t>> pairs_of;
+  std::map<std::set<std::int64_t>, std::int64_t> column_of;
+  std::vector<std::int64_t> column;
+  for (const auto result : wanted.results)
   {
-    plan->first[wanted.results[k]] = results.size();
-    const auto & range = m.outputs[wanted.results[k]].range;
-    for (std::int64_t r = 0; r < range.size; r++)
-    {
-      std::vector<std::pair<Entry, Entry>> factors;
-      if (directions.column[k] >= 0)
-        factors.emplace_back(builder.at(range.offset + r, directions.column[k]), Entry::number(1));
-      for (const auto p : directions.pairs[k])
-        if (use[p] == PairUse::uniform)
-          for (std::int64_t i = 0; i < source.pair_inputs[p].size; i++)
-            factors.emplace_back(uniform[p][static_cast<std::size_t>(r * source.pair_inputs[p].size + i)],
-                                 given(wanted, p, i));
-      results.push_back(builder.dot(factors));
-    }
+    std::set<std::int64_t> seeds;
+    auto & pairs = pairs_of.emplace_back();
+    for (std::size_t p = 0; p < use.size(); p++)
+      if (use[p] != PairUse::unwanted && belongs(p, result))
+      {
+        pairs.push_back(p);
+        if (use[p] == PairUse::batched)
+          seeds.insert(ends[p].offset);
+      }
+    const auto fresh = static_cast<std::int64_t>(column_of.size());
+    column.push_back(seeds.empty() ? -1 : column_of.try_emplace(seeds, fresh).first->second);
   }
-  finish(*plan, builder, std::move(results), source);
-  return plan;
-}
 
-std::unique_ptr<DerivativePlan> plan_vjp(const PlanSource & source, const Derivatives & wanted)
-{
-  const auto & use = wanted.use;
-  auto plan = std::make_unique<DerivativePlan>();
-  const auto uniform = plan_uniform(*plan, source, use);
-  const auto directions =
-      directions_of(wanted, source.pair_outputs, [&](std::size_t p, std::size_t input)
-                    { return source.metadata.derivatives[p].input == source.inputs[input].first; });
-  ProgramBuilder builder(source.segments, source.metadata.state_size, directions.columns);
-  seed_directions(builder, wanted, source.pair_outputs, directions);
-  if (directions.columns > 0)
-    builder.propagate_back();
+  ProgramBuilder builder(source.segments, m.state_size, static_cast<std::int64_t>(column_of.size()));
+  for (std::size_t k = 0; k < pairs_of.size(); k++)
+    for (const auto p : pairs_of[k])
+      if (use[p] == PairUse::batched)
+        for (std::int64_t i = 0; i < ends[p].size; i++)
+          builder.seed(ends[p].offset + i, column[k], given(p, i));
+  if (!column_of.empty())
+    back ? builder.propagate_back() : builder.propagate();
 
   std::vector<Entry> results;
-  plan->first.resize(source.inputs.size());
+  plan->first.resize(back ? source.inputs.size() : m.outputs.size());
   for (std::size_t k = 0; k < wanted.results.size(); k++)
   {
     plan->first[wanted.results[k]] = results.size();
-    const auto & range = source.inputs[wanted.results[k]].second;
+    const auto & range = back ? source.inputs[wanted.results[k]].second : m.outputs[wanted.results[k]].range;
     for (std::int64_t c = 0; c < range.size; c++)
     {
       std::vector<std::pair<Entry, Entry>> factors;
-      if (directions.column[k] >= 0)
-        factors.emplace_back(builder.at(range.offset + c, directions.column[k]), Entry::number(1));
-      for (const auto p : directions.pairs[k])
+      if (column[k] >= 0)
+        factors.emplace_back(builder.at(range.offset + c, column[k]), Entry::number(1));
+      for (const auto p : pairs_of[k])
         if (use[p] == PairUse::uniform)
-          for (std::int64_t r = 0; r < source.pair_outputs[p].size; r++)
-            factors.emplace_back(uniform[p][static_cast<std::size_t>(r * range.size + c)],
-                                 given(wanted, p, r));
+          for (std::int64_t i = 0; i < ends[p].size; i++)
+          {
+            const auto entry = back ? i * range.size + c : c * ends[p].size + i;
+            factors.emplace_back(uniform[p][static_cast<std::size_t>(entry)], given(p, i));
+          }
       results.push_back(builder.dot(factors));
     }
   }

@@ -54,10 +54,7 @@ struct PlanSource
 /// Plan for the jacobian of the pairs in use.
 std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const Derivatives & wanted);
 
-/// Plan for a vjp.
-std::unique_ptr<DerivativePlan> plan_vjp(const PlanSource & source, const Derivatives & wanted);
-
-/// Plan for a jvp.
-std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const Derivatives & wanted);
+/// Plan for a jvp or vjp.
+std::unique_ptr<DerivativePlan> plan_products(const PlanSource & source, const Derivatives & wanted);
 
 } // namespace neml2::aoti

@@ -59,8 +59,8 @@ public:
   void operator()()
   {
     const auto blocks = at::divup(_job.points, _m.lanes);
-    const int threads = threads::allowed();
-    _step = _engine.blocks_per_chunk(_job, _plan, blocks, threads) * _m.lanes;
+    const int threads = blocks > 1 ? threads::allowed() : 1;
+    _step = blocks > 1 ? _engine.blocks_per_chunk(_job, _plan, blocks, threads) * _m.lanes : _m.lanes;
     if (!_job.sums.empty())
       _sums.emplace(_job.sums, _job.points, sizeof(T), _step);
     const bool uniform = _plan && !_plan->uniform.results.empty();

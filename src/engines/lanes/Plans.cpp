@@ -51,8 +51,7 @@ const DerivativePlan * Plans::find(const Job & job) const
   const std::lock_guard lock(_guard);
   if (const auto * node = made(key))
     return node->plan.get();
-  const auto make = wanted.mode == Mode::jvp ? plan_jvp : wanted.mode == Mode::vjp ? plan_vjp : plan_jacobian;
-  auto plan = make(_source, wanted);
+  auto plan = wanted.mode == Mode::jacobian ? plan_jacobian(_source, wanted) : plan_products(_source, wanted);
   _nodes.push_back(
       std::make_unique<Node>(Node{key, std::move(plan), _newest.load(std::memory_order_relaxed)}));
   _newest.store(_nodes.back().get(), std::memory_order_release);

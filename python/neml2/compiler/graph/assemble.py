@@ -92,7 +92,7 @@ def derivative(base: Program, name: str, of: str, wrt: str, value: bool = False)
     out = next(k for k, a in enumerate(base.outputs) if a.name == of)
     given = next(k for k, a in enumerate(base.inputs) if a.name == wrt)
     steps, same = base.forward.steps, (base.name, base.graph, base.inputs, base.parameters, base.outputs)
-    full = assemble(*same, [(out, given)], steps, base.tangents)
+    full = assemble(*same, [(out, given)], steps, base.tangents, ["jacobian"])
     assert full.jacobian is not None
     shape = (*base.outputs[out].shape, *base.inputs[given].shape)
     block = Argument(f"d{of}_d{wrt}", "Tensor", shape, full.state_size)
