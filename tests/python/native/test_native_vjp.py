@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from native_kernels import built, explicit, from_text, reference, steps_of, viscoplastic
 
+from crystal_inputs import CRYSTAL
 from input_texts import viscoplasticity
 from neml2.compiler.backends.native import host
 from neml2.compiler.graph.program import Program
@@ -35,16 +36,21 @@ LAWS = {
     "chaboche2": (benchmark("chaboche2"), ["stress:strain", "stress:X1~1", "X1:strain", "stress:t"]),
     "radret": (benchmark("radret"), None),
     "cut": (CUT, None),
+    "crystal": (
+        CRYSTAL.replace("${strength}", "50").replace("${structure}", "dense"),
+        ["elastic_strain:deformation_rate", "orientation:orientation~1", "slip_hardening:t"],
+    ),
 }
 
 
 @cache
 def law(name: str) -> tuple[Program, host.Library]:
     text, pairs = LAWS[name]
+    model = "update" if name == "crystal" else "model"
     if pairs is None:
-        whole = from_text(text, "model")[1]
+        whole = from_text(text, model)[1]
         pairs = [f"{o.name}:{i.name}" for o in whole.outputs for i in whole.inputs]
-    made = from_text(text, "model", pairs)[1]
+    made = from_text(text, model, pairs)[1]
     return made, built(made)
 
 
@@ -59,6 +65,8 @@ def some_values(made: Program, points: int, seed: int) -> dict[str, np.ndarray]:
             found[a.name] = abs(found[a.name])
         if a.name == "t":
             found[a.name] += 1.0
+        if a.name.startswith("slip_hardening"):
+            found[a.name] = abs(found[a.name]) + 1.0
     return found
 
 
@@ -148,3 +156,43 @@ def test_shared_values_get_the_sum(batch, own):
     assert found["x0"].shape == values["x0"].shape
     np.testing.assert_allclose(found["x0"], want, rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(found["x1"], np.concatenate([c[..., 1:] * x * x, c[..., :1] * x], -1), rtol=1e-13)
+
+
+UNARY = ("sin", "exp", "tanh", "neg", "abs", "atan")
+BINARY = ("add", "sub", "mul")
+
+
+@st.composite
+def expressions(draw):
+    """A random explicit function of two inputs, whose outputs share what they are made of."""
+    recipe = draw(
+        st.lists(st.tuples(st.integers(0, 8), st.integers(0, 99), st.integers(0, 99)), min_size=3, max_size=15)
+    )
+
+    def nodes(g, x, y):
+        known = [*x, *y]
+        for kind, i, j in recipe:
+            a, b = known[i % len(known)], known[j % len(known)]
+            if kind < 6:
+                known.append(g.make(UNARY[kind], a) if kind % 2 else g.make(BINARY[kind // 2], a, b))
+            elif kind < 8:
+                known.append(g.make(UNARY[j % len(UNARY)], a))
+            else:
+                known.append(g.where(g.make("lt", a, b), g.mul(a, a), b))
+        return known[-3:]
+
+    return explicit([2, 3], nodes, [(0, 0), (0, 1)])
+
+
+@given(made=expressions(), seed=st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_any_explicit_function(made, seed):
+    rng = np.random.default_rng(seed)
+    values = {"x0": rng.uniform(-1, 1, (4, 2)), "x1": rng.uniform(-1, 1, (4, 3))}
+    c = rng.normal(size=(4, 3))
+    _, blocks, _ = reference(made, "jacobian", values, 4)
+    _, found, _ = reference(made, "vjp", values, 4, {"y": c})
+    for (_, k), block in zip(made.pairs, blocks, strict=True):
+        want = np.einsum("po,poi->pi", c, block.reshape(4, 3, -1))
+        scale = np.einsum("po,poi->pi", abs(c), abs(block.reshape(4, 3, -1))) + 1e-300
+        assert (abs(found[k] - want) <= 1e-12 * scale + 1e-13).all()
