@@ -11,6 +11,7 @@ from input_texts import decay
 from neml2.aoti import FatalError, load_model
 from neml2.drivers import adjoint
 from neml2.drivers.adjoint import History
+from neml2.hit import load_string
 from support import ROOT
 
 F64 = torch.float64
@@ -65,6 +66,29 @@ def test_is_that_of_finite_differences(model, given):
         slope = (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * h)
         assert found[name].shape == group[name].shape
         assert (found[name] * way).sum().item() == pytest.approx(slope, rel=1e-7), name
+
+
+def test_is_that_of_the_eager_model(model, given):
+    """Five steps of the same law in PyTorch, with the package's parameters."""
+    text = ISOHARDEN.replace("type = Newton\n", "type = Newton\n    abs_tol = 1e-13\n    rel_tol = 1e-13\n")
+    other = load_string(text).get_model("model")
+    forces = {name: value[:6].clone().requires_grad_() for name, value in given[0].items()}
+    start = {name: value.clone().requires_grad_() for name, value in given[1].items()}
+    before, total = dict(start), 0
+    for step in range(1, 6):
+        state = {"strain": forces["strain"][step], "t": forces["t"][step], **{f"{n}~1": v for n, v in before.items()}}
+        state |= {f"{name}~1": value[step - 1] for name, value in forces.items()}
+        zero = {n: torch.zeros(t.BASE_SHAPE, dtype=F64) for n, t in other.input_spec.items()}
+        outputs = other.evaluate({n: t(state.get(n, zero[n])) for n, t in other.input_spec.items()})
+        before = {name: outputs[name].data for name in start}
+        total = total + objective(step, before)
+    total.backward()
+    plain = [{n: v.detach() for n, v in some.items()} for some in (forces, start)]
+    value, found = History(model, *plain).gradient(objective, [*forces, *start])
+    assert value.item() == pytest.approx(total.item(), rel=1e-10)
+    for name, leaf in {**forces, **start}.items():
+        scale = leaf.grad.abs().max().item()
+        torch.testing.assert_close(found[name], leaf.grad, rtol=1e-9, atol=1e-9 * scale)
 
 
 def test_does_not_depend_on_what_is_kept(model, given):

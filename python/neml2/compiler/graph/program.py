@@ -138,8 +138,8 @@ class Program:
     pairs: list[tuple[int, int]]  # (output, input) numbers
     solves: list[Solve]
     state_size: int
-    tangents: int  # where the tangents of the inputs start, in the order of their components; of a vjp, the cotangents
-    forward: Function  # of the outputs
+    tangents: int  # where the tangents of the inputs start, in the order of their components; or cotangents of outputs
+    forward: Function
     jacobian: Function | None = None
     jvp: Function | None = None
     vjp: Function | None = None
