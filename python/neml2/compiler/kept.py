@@ -16,7 +16,7 @@ import logging
 import pickle
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from neml2.compiler.package import isa, kernel_cache
 
 if TYPE_CHECKING:
     from neml2.aoti import Model as Compiled
+    from neml2.compiler.plan.layout import Request
     from neml2.models import Model
 
 _log = logging.getLogger("neml2")
@@ -43,29 +44,38 @@ class Kept:
     fresh: bool = False
 
 
-def load(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, gradients: bool = False) -> Kept:
+def load(
+    model: Model,
+    sub_batch: Mapping[str, tuple[int, ...]],
+    dtype: str,
+    derivatives: Sequence[tuple[str, str]] = (),
+    ways: Sequence[str] = ("jacobian", "jvp", "vjp"),
+) -> Kept:
     """The package of `model` for this CPU, with the values its parameters have now. `sub_batch`: sub-batch shapes of
-    variables; `dtype`: "float64" or "float32"; `gradients`: with the vjp of all outputs by all inputs and parameters,
-    and no other derivatives.
+    variables; `dtype`: "float64" or "float32"; `derivatives`: pairs of an output and an input or parameter; `ways`: the
+    functions that there are for them.
 
     Raises CaptureError, CompileError and BuildError for what cannot be compiled.
     """
     import torch
 
     from neml2.compiler.compile import check_compiler, check_numbers
+    from neml2.compiler.plan.layout import Request
 
     check_numbers(model)
     fresh = False
+    request = Request([name for name, _ in model.named_parameters()], list(derivatives), dict(sub_batch))
 
     def build(path: Path, scratch: Path) -> None:
         nonlocal fresh
         fresh = True
         check_compiler()
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(_write(model, sub_batch, dtype, gradients, scratch / "package").iterdir()):
+            for file in sorted(_write(model, request, dtype, ways, scratch / "package").iterdir()):
                 archive.write(file, file.name)
 
-    name = fingerprint(model, (sorted(sub_batch.items()), dtype, gradients, str(torch.get_default_dtype())))
+    more = (sorted(sub_batch.items()), dtype, str(torch.get_default_dtype()), *ways, *request.pairs)
+    name = fingerprint(model, more)
     if name is None:
         with tempfile.TemporaryDirectory(prefix="neml2-") as folder:
             path = Path(folder) / "package.zip"
@@ -79,7 +89,7 @@ def load(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, gra
     return kept
 
 
-def _write(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, gradients: bool, folder: Path) -> Path:
+def _write(model: Model, request: Request, dtype: str, ways: Sequence[str], folder: Path) -> Path:
     import torch
 
     from neml2.compiler.backends.native import package
@@ -87,12 +97,8 @@ def _write(model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, g
     from neml2.compiler.backends.native.text import kernel
     from neml2.compiler.compile import CompileError
     from neml2.compiler.plan.build import plan_of
-    from neml2.compiler.plan.layout import Request
 
-    promoted = [name for name, _ in model.named_parameters()]
-    pairs = [(out, given) for out in model.output_spec for given in (*model.input_spec, *promoted)] if gradients else []
-    request = Request(promoted, pairs, dict(sub_batch))
-    captured, made = lowered(model, request, getattr(torch, dtype), ("vjp",))
+    captured, made = lowered(model, request, getattr(torch, dtype), ways)
     plan = plan_of(captured, kernels=False)
     made.inputs = [dataclasses.replace(a, value=None) for a in made.inputs]  # the kernel is that of any values
     length = len(kernel.source(made))
@@ -146,6 +152,8 @@ class _Description(pickle.Pickler):
             if value.__module__.split(".")[0] not in _KNOWN:
                 raise _Foreign(value.__module__)
             return (value.__module__, value.__qualname__)
+        if isinstance(value, set | frozenset) and all(isinstance(item, str) for item in value):
+            return (type(value).__name__, *sorted(value))  # whose order is another in each process
         if not isinstance(value, torch.Tensor):
             return None
         shape = (type(value).__name__, str(value.dtype), tuple(value.shape))

@@ -86,13 +86,20 @@ def route(driver: TransientDriver, eager: bool, differentiable: bool) -> Route:
 
         try:
             dtype = DTYPES[next(iter(_dtypes(driver)))]
-            made = kept.load(driver.model, _sub_batch_shapes(driver), dtype, differentiable)
+            pairs = _all_pairs(driver.model) if differentiable else []
+            made = kept.load(driver.model, sub_batch_shapes(driver), dtype, pairs, ("vjp",))
             return CompiledRoute(driver.model, made, differentiable)
         except Exception as error:  # whatever cannot be compiled can still be run
             reason = _reason(error)
     plain.text = f"eager, because {reason}"
     _log.info("%s", plain.text)
     return plain
+
+
+def _all_pairs(model: Model) -> list[tuple[str, str]]:
+    """Each output with each input and parameter."""
+    given = [*model.input_spec, *(name for name, _ in model.named_parameters())]
+    return [(out, name) for out in model.output_spec for name in given]
 
 
 def _is_implicit(model: Any) -> bool:
@@ -127,7 +134,7 @@ def _dtypes(driver: TransientDriver) -> set[torch.dtype]:
     return {value.dtype for value in _values(driver)}
 
 
-def _sub_batch_shapes(driver: TransientDriver) -> dict[str, tuple[int, ...]]:
+def sub_batch_shapes(driver: TransientDriver) -> dict[str, tuple[int, ...]]:
     """Of variables: what the input file declares, else what the driver's values have."""
     found = {name: tuple(value.sub_batch_shape) for name, value in driver.given.items() if value.sub_batch_shape}
     for name in driver.model.input_spec:
