@@ -3,6 +3,7 @@
 
 #include "aoti/ModelImplementation.h"
 #include "call/NaturalShapes.h"
+#include "call/followed.h"
 #include "call/guard.h"
 #include "neml2/aoti/exceptions.h"
 
@@ -117,6 +118,49 @@ void Model::jvp_into(const ValueMap & inputs, const ValueMap & tangents, const V
       });
 }
 
+std::pair<ValueMap, ValueMap> Model::vjp(const ValueMap & inputs, const ValueMap & cotangents) const
+{
+  return guarded(
+      [&]
+      {
+        _impl->need_derivatives("vjp");
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
+        _impl->want_cotangents(call, cotangents, _impl->wrt);
+        _impl->bind(call);
+        auto outputs = _impl->make_outputs(call);
+        ValueMap found;
+        for (const auto i : _impl->wrt)
+          call.add_cotangent_sink(found.emplace(_impl->slot(i).name, call.make_cotangent(i)).first->second,
+                                  i);
+        _impl->run(call);
+        return std::pair(std::move(outputs), std::move(found));
+      });
+}
+
+void Model::vjp_into(const ValueMap & inputs, const ValueMap & cotangents, const ValueMap & outputs,
+                     const ValueMap & input_cotangents) const
+{
+  return guarded(
+      [&]
+      {
+        _impl->need_derivatives("vjp");
+        DispatchedCall call(_impl->signature, inputs, _impl->present());
+        std::vector<std::size_t> wanted;
+        for (const auto & [name, tensor] : input_cotangents)
+          wanted.push_back(_impl->wrt_number(name));
+        _impl->want_cotangents(call, cotangents, wanted);
+        _impl->bind(call);
+        _impl->own_outputs(call, outputs);
+        for (const auto i : wanted)
+        {
+          const auto & name = _impl->slot(i).name;
+          call.add_cotangent_sink(call.own_cotangent(input_cotangents.at(name), {"input cotangent", name}, i),
+                                  i);
+        }
+        _impl->run(call);
+      });
+}
+
 std::pair<ValueMap, JacobianMap> Model::jacobian(const ValueMap & inputs) const
 {
   return guarded(
@@ -206,6 +250,17 @@ const std::map<std::string, std::vector<std::int64_t>> & Model::input_base_shape
 const std::map<std::string, std::vector<std::int64_t>> & Model::output_base_shapes() const
 {
   return _impl->output_shapes;
+}
+
+const std::map<std::string, std::vector<std::int64_t>> & Model::parameter_base_shapes() const
+{
+  return _impl->parameter_shapes;
+}
+
+bool Model::follows_parameters() const
+{
+  const auto values = _impl->present();
+  return std::any_of(values->begin(), values->end(), is_followed);
 }
 
 const std::vector<HistoryPair> & Model::history() const

@@ -80,9 +80,12 @@ void Model::Implementation::collect_parameters()
     const auto value =
         at::tensor(info.value, at::kDouble).to(signature.dtype).to(signature.device).reshape(shape);
     signature.parameters.emplace_back(info.variable);
+    signature.promoted.push_back(info.promoted);
     values.push_back(value);
-    if (info.promoted)
-      parameters[info.variable.name] = value;
+    if (!info.promoted)
+      continue;
+    parameters[info.variable.name] = value;
+    parameter_shapes[info.variable.name] = trailing;
   }
   _values = std::make_shared<const ParameterValues>(std::move(values));
 }
@@ -100,8 +103,13 @@ void Model::Implementation::collect_pairs()
     _pair_inputs.push_back(number.at(pair.input));
     _pair_outputs.push_back(output_number(pair.output, "output"));
     _differentiable[_pair_inputs.back()] = 1;
-    if (std::find(differentiated.begin(), differentiated.end(), _pair_outputs.back()) == differentiated.end())
-      differentiated.push_back(_pair_outputs.back());
+    const auto add = [](std::vector<std::size_t> & numbers, std::size_t fresh)
+    {
+      if (std::find(numbers.begin(), numbers.end(), fresh) == numbers.end())
+        numbers.push_back(fresh);
+    };
+    add(differentiated, _pair_outputs.back());
+    add(wrt, _pair_inputs.back());
     auto & needs = _dependencies.emplace_back();
     for (const auto & name : pair.depends_on)
       needs.push_back(number.at(name));
@@ -132,6 +140,20 @@ std::size_t Model::Implementation::pair_number(const std::string & output, const
   const auto name = output + ":" + input;
   throw FatalError("the derivative '" + name + "' was not compiled" + did_you_mean(name, pair_names) +
                    " (there are: " + quoted_list(pair_names) + ")");
+}
+
+std::size_t Model::Implementation::wrt_number(const std::string & input) const
+{
+  const auto found =
+      std::find_if(wrt.begin(), wrt.end(), [&](std::size_t number) { return slot(number).name == input; });
+  if (found != wrt.end())
+    return *found;
+  std::vector<std::string> known;
+  for (const auto number : wrt)
+    known.push_back(slot(number).name);
+  throw FatalError("no derivative with respect to '" + input + "' was compiled" + did_you_mean(input, known) +
+                   "; compile the model with -d :" + input +
+                   " (there are those with respect to: " + quoted_list(known) + ")");
 }
 
 std::vector<std::int64_t> Model::Implementation::block_shape(std::size_t pair) const
@@ -186,23 +208,40 @@ std::vector<PairUse> Model::Implementation::uses(const Call & call, const std::v
 
 std::vector<PairUse> Model::Implementation::want_blocks(Call & call, const std::vector<char> & wanted) const
 {
-  call.job.derivatives = {false, uses(call, wanted), {}, {}};
+  call.job.derivatives = {Mode::jacobian, uses(call, wanted), {}, {}};
   return call.job.derivatives->use;
+}
+
+void Model::Implementation::want_directions(Call & call, Mode mode,
+                                            const std::vector<std::size_t> & results) const
+{
+  const auto & from = mode == Mode::jvp ? _pair_inputs : _pair_outputs;
+  const auto & to = mode == Mode::jvp ? _pair_outputs : _pair_inputs;
+  std::vector<char> wanted(pairs.size(), 0);
+  std::vector<std::int64_t> places(pairs.size());
+  for (std::size_t p = 0; p < pairs.size(); p++)
+  {
+    places[p] = call.tangent_place(from[p]);
+    wanted[p] = places[p] >= 0 && std::find(results.begin(), results.end(), to[p]) != results.end();
+  }
+  call.job.derivatives = {mode, uses(call, wanted), results, std::move(places)};
 }
 
 void Model::Implementation::want_tangents(Call & call, const ValueMap & tangents,
                                           const std::vector<std::size_t> & outputs) const
 {
   call.add_tangents(tangents, _differentiable);
-  std::vector<char> wanted(pairs.size(), 0);
-  std::vector<std::int64_t> places(pairs.size());
-  for (std::size_t p = 0; p < pairs.size(); p++)
-  {
-    places[p] = call.tangent_place(_pair_inputs[p]);
-    wanted[p] =
-        places[p] >= 0 && std::find(outputs.begin(), outputs.end(), _pair_outputs[p]) != outputs.end();
-  }
-  call.job.derivatives = {true, uses(call, wanted), outputs, std::move(places)};
+  want_directions(call, Mode::jvp, outputs);
+}
+
+void Model::Implementation::want_cotangents(Call & call, const ValueMap & cotangents,
+                                            const std::vector<std::size_t> & inputs) const
+{
+  std::vector<char> possible(signature.outputs.size(), 0);
+  for (const auto output : differentiated)
+    possible[output] = 1;
+  call.add_cotangents(cotangents, possible);
+  want_directions(call, Mode::vjp, inputs);
 }
 
 void Model::Implementation::bind(DispatchedCall & call) const
@@ -251,7 +290,7 @@ void Model::Implementation::set_parameter(const std::string & name, const at::Te
   }
   const auto & slots = signature.parameters;
   const auto slot = std::find_if(slots.begin(), slots.end(), [&](const Slot & s) { return s.name == name; });
-  check_tensor(value, {"parameter", name}, slot->trailing, signature.dtype, signature.device);
+  check_tensor(value, {"parameter", name}, slot->trailing, signature.dtype, signature.device, true);
   auto replaced = value; // destroyed after the lock: that may wait for Python
   const std::lock_guard lock(_setting);
   auto values = *present();

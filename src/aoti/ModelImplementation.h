@@ -56,6 +56,13 @@ public:
   /// Adds tangents and asks for those of some outputs.
   void want_tangents(Call & call, const ValueMap & tangents, const std::vector<std::size_t> & outputs) const;
 
+  /// Adds cotangents and asks for those of some inputs and parameters.
+  void want_cotangents(Call & call, const ValueMap & cotangents,
+                       const std::vector<std::size_t> & inputs) const;
+
+  /// Number of an input or parameter that a pair has. Throws FatalError for any other.
+  std::size_t wrt_number(const std::string & input) const;
+
   /// Axes of one point of a pair's block.
   std::vector<std::int64_t> block_shape(std::size_t pair) const;
   std::int64_t block_size(std::size_t pair) const;
@@ -83,20 +90,23 @@ public:
   std::vector<std::pair<std::string, std::string>> pairs;
   std::vector<std::string> pair_names;     ///< "output:input"
   std::vector<std::size_t> differentiated; ///< outputs that belong to a pair
+  std::vector<std::size_t> wrt;            ///< inputs and stored parameters that do
   std::vector<std::string> input_names, output_names;
-  std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes;
+  std::map<std::string, std::vector<std::int64_t>> input_shapes, output_shapes, parameter_shapes;
   std::vector<HistoryPair> history;
+
+  const Slot & slot(std::size_t number) const;
 
 private:
   std::shared_ptr<const ParameterValues> _values;
   mutable std::mutex _publishing; // of _values: an atomic shared_ptr has a lock too, and in GCC 12 a race
   std::mutex _setting;            // of parameters; calls do not wait for it
 
-  const Slot & slot(std::size_t number) const;
   void collect_variables();
   void collect_history();
   void collect_parameters();
   void collect_pairs();
+  void want_directions(Call & call, Mode mode, const std::vector<std::size_t> & results) const;
   std::vector<PairUse> uses(const Call & call, const std::vector<char> & wanted) const;
   std::string cause_of(const Call & call, const FailedPoint & point) const;
   std::string equal_inputs(const ValueMap & inputs,

@@ -52,9 +52,22 @@ auto unlocked(Function && compute)
   return compute();
 }
 
-nb::dict forward(const Model & model, nb::handle inputs)
+/// Inputs, then promoted parameters.
+std::vector<std::string> argument_names(const Model & model)
 {
+  auto names = model.input_names();
+  for (const auto & [name, value] : model.named_parameters())
+    names.push_back(name);
+  return names;
+}
+
+nb::dict forward(nb::handle self, nb::handle inputs)
+{
+  const auto & model = nb::cast<const Model &>(self);
   const auto values = to_values(inputs, "input");
+  if (followed(values) || model.follows_parameters())
+    return nb::cast<nb::dict>(nb::module_::import_("neml2.aoti.autograd")
+                                  .attr("forward")(self, to_python(values, argument_names(model))));
   return to_python(unlocked([&] { return model.forward(values); }), model.output_names());
 }
 
@@ -68,8 +81,16 @@ nb::tuple jvp(const Model & model, nb::handle inputs, nb::handle tangents)
 {
   const auto values = to_values(inputs, "input");
   const auto directions = to_values(tangents, "tangent");
-  const auto [outputs, products] = unlocked([&] { return model.jvp(values, directions); });
-  return nb::make_tuple(to_python(outputs, model.output_names()), to_python(products, model.output_names()));
+  const auto [outputs, found] = unlocked([&] { return model.jvp(values, directions); });
+  return nb::make_tuple(to_python(outputs, model.output_names()), to_python(found, model.output_names()));
+}
+
+nb::tuple vjp(const Model & model, nb::handle inputs, nb::handle cotangents)
+{
+  const auto values = to_values(inputs, "input");
+  const auto directions = to_values(cotangents, "cotangent");
+  const auto [outputs, found] = unlocked([&] { return model.vjp(values, directions); });
+  return nb::make_tuple(to_python(outputs, model.output_names()), to_python(found, argument_names(model)));
 }
 
 nb::tuple jacobian(const Model & model, nb::handle inputs)
@@ -95,6 +116,16 @@ void jvp_into(const Model & model, nb::handle inputs, nb::handle tangents, nb::h
   const auto into = to_values(outputs, "output", Access::write);
   const auto products_into = to_values(products, "output tangent", Access::write);
   unlocked([&] { model.jvp_into(values, directions, into, products_into); });
+}
+
+void vjp_into(const Model & model, nb::handle inputs, nb::handle cotangents, nb::handle outputs,
+              nb::handle found)
+{
+  const auto values = to_values(inputs, "input");
+  const auto given = to_values(cotangents, "cotangent");
+  const auto into = to_values(outputs, "output", Access::write);
+  const auto found_into = to_values(found, "input cotangent", Access::write);
+  unlocked([&] { model.vjp_into(values, given, into, found_into); });
 }
 
 void jacobian_into(const Model & model, nb::handle inputs, nb::handle outputs, nb::handle blocks)
@@ -170,7 +201,9 @@ void bind_model(nb::module_ & m)
       "A compiled model: a material law for whole batches of material points, with derivatives.\n\n"
       "A variable is (*batch, *base); the batch axes of all inputs and parameters are broadcast against "
       "one another. Inputs are torch tensors, or arrays that speak DLPack, of the model's dtype and "
-      "device; nothing is converted, and nothing is copied but arrays that torch cannot describe.")
+      "device; nothing is converted, and nothing is copied but arrays that torch cannot describe. "
+      "A promoted parameter among the inputs has that value for the call.",
+      nb::is_weak_referenceable())
       .def(
           "__init__",
           [](Model * self, const std::filesystem::path & metadata, const aoti::SolverOptions & solvers)
@@ -194,10 +227,12 @@ void bind_model(nb::module_ & m)
           "Load the compiled model that block [Models]/<name> of an input file refers to. A scheduler "
           "spreads "
           "its batches over devices; `solvers` replace options of the package and of the file.")
-      .def("forward", &forward, "inputs"_a.none(),
-           nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
-                   "torch.Tensor]"),
-           "The outputs by name, each (*batch, *base).")
+      .def(
+          "forward", &forward, "inputs"_a.none(),
+          nb::sig("def forward(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
+                  "torch.Tensor]"),
+          "The outputs by name, each (*batch, *base). They know their derivatives by the inputs and promoted "
+          "parameters that require gradients, and by those that torch.func follows.")
       .def("forward_natural", &forward_natural, "inputs"_a.none(),
            nb::sig(
                "def forward_natural(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> dict[str, "
@@ -208,6 +243,13 @@ void bind_model(nb::module_ & m)
                    "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "
                    "torch.Tensor]]"),
            "The outputs, and their derivatives in the direction of the tangents; missing tangents are zero.")
+      .def("vjp", &vjp, "inputs"_a.none(), "cotangents"_a.none(),
+           nb::sig("def vjp(self, inputs: collections.abc.Mapping[str, torch.Tensor], cotangents: "
+                   "collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, "
+                   "torch.Tensor]]"),
+           "The outputs, and what the inputs and promoted parameters get from the cotangents of outputs, "
+           "each in "
+           "its own shape: summed over the points that share a value. Missing cotangents are zero.")
       .def(
           "jacobian", &jacobian, "inputs"_a.none(),
           nb::sig("def jacobian(self, inputs: collections.abc.Mapping[str, torch.Tensor]) -> tuple[dict[str, "
@@ -227,6 +269,13 @@ void bind_model(nb::module_ & m)
                    "torch.Tensor], "
                    "output_tangents: collections.abc.Mapping[str, torch.Tensor]) -> None"),
            "jvp, into tensors of the caller. What is not given is not stored or computed.")
+      .def("vjp_into", &vjp_into, "inputs"_a.none(), "cotangents"_a.none(), "outputs"_a.none(),
+           "input_cotangents"_a.none(),
+           nb::sig("def vjp_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], cotangents: "
+                   "collections.abc.Mapping[str, torch.Tensor], outputs: collections.abc.Mapping[str, "
+                   "torch.Tensor], "
+                   "input_cotangents: collections.abc.Mapping[str, torch.Tensor]) -> None"),
+           "vjp, into tensors of the caller. What is not given is not stored or computed.")
       .def("jacobian_into", &jacobian_into, "inputs"_a.none(), "outputs"_a.none(), "blocks"_a.none(),
            nb::sig("def jacobian_into(self, inputs: collections.abc.Mapping[str, torch.Tensor], outputs: "
                    "collections.abc.Mapping[str, torch.Tensor], blocks: collections.abc.Mapping[str, "
@@ -249,6 +298,16 @@ void bind_model(nb::module_ & m)
           "output_base_shapes",
           [](const Model & model) { return shapes(model.output_base_shapes(), model.output_names()); },
           nb::sig("def output_base_shapes(self) -> dict[str, tuple[int, ...]]"))
+      .def_prop_ro(
+          "parameter_base_shapes",
+          [](const Model & model)
+          {
+            std::vector<std::string> names;
+            for (const auto & [name, value] : model.named_parameters())
+              names.push_back(name);
+            return shapes(model.parameter_base_shapes(), names);
+          },
+          nb::sig("def parameter_base_shapes(self) -> dict[str, tuple[int, ...]]"))
       .def("history", &Model::history, "The inputs X~k, each with the variable X whose earlier value it is.")
       .def_prop_ro("derivative_pairs", &Model::derivative_pairs,
                    "Pairs (output, input) that have derivatives.")

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "tensors.h"
 
+#include "call/followed.h"
+
 #include "neml2/aoti/exceptions.h"
 
 #include <ATen/DLConvertor.h>
 #include <ATen/Functions.h>
+#include <algorithm>
 #include <cstdint>
 #include <nanobind/ndarray.h>
 #include <torch/csrc/autograd/python_variable.h>
@@ -160,6 +163,19 @@ aoti::ValueMap to_values(nb::handle mapping, const char * kind, Access access)
       values.emplace(name, to_tensor(value, kind + (" '" + name + "'"), access));
   }
   return values;
+}
+
+bool followed(const aoti::ValueMap & values)
+{
+  constexpr c10::DispatchKeySet transforms(
+      {c10::DispatchKey::FuncTorchBatched, c10::DispatchKey::FuncTorchGradWrapper});
+  return std::any_of(values.begin(), values.end(),
+                     [](const auto & given)
+                     {
+                       const auto & tensor = given.second;
+                       return tensor.defined() &&
+                              (tensor.key_set().has_any(transforms) || aoti::is_followed(tensor));
+                     });
 }
 
 aoti::JacobianMap to_jacobian(nb::handle mapping)

@@ -24,6 +24,9 @@ aoti::ValueMap to_values(nanobind::handle mapping, const char * kind, Access acc
 /// The same for nested mappings of arrays that are written to.
 aoti::JacobianMap to_jacobian(nanobind::handle mapping);
 
+/// Whether autograd or a transform of torch.func follows one of the values.
+bool followed(const aoti::ValueMap & values);
+
 /// One array.
 at::Tensor to_tensor(nanobind::handle object, const std::string & what, Access access = Access::read);
 

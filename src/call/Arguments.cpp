@@ -82,7 +82,7 @@ void check_gradient(const at::Tensor & tensor, const Label & what)
   const auto & recording = c10::AutogradState::get_tls_state();
   if (recording.get_grad_mode() && tensor.requires_grad())
     throw FatalError(what.text() + " requires a gradient, which compiled models do not record: give a " +
-                     "detached tensor or call under no_grad; derivatives are had from jacobian and jvp");
+                     "detached tensor or call under no_grad; derivatives are had from jacobian, jvp and vjp");
   if (recording.get_fw_grad_mode() && tensor._fw_grad(0).defined())
     throw FatalError(what.text() + " is a dual tensor, and compiled models do not carry tangents along: " +
                      "give its primal, and its tangent to jvp");
@@ -91,7 +91,7 @@ void check_gradient(const at::Tensor & tensor, const Label & what)
 } // namespace
 
 void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing,
-                  c10::ScalarType dtype, c10::Device device)
+                  c10::ScalarType dtype, c10::Device device, bool may_record)
 {
   if (!tensor.defined())
     throw FatalError(what.text() + " is an undefined tensor");
@@ -114,7 +114,7 @@ void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef
     throw FatalError(what.text() + " has shape " + to_text(sizes) + ", expected " + expected + ")");
   }
   check_memory(tensor, what);
-  if (tensor.unsafeGetTensorImpl()->autograd_meta()) // few have any
+  if (!may_record && tensor.unsafeGetTensorImpl()->autograd_meta()) // few have any
     check_gradient(tensor, what);
 }
 

@@ -42,9 +42,10 @@ struct Label
 };
 
 /// Throws FatalError unless `tensor` is a plain tensor of the given dtype and device whose last axes have the
-/// shape `trailing`, whose elements all lie in memory, and which autograd expects nothing of.
+/// shape `trailing`, whose elements all lie in memory, and which, unless it `may_record`, autograd expects
+/// nothing of.
 void check_tensor(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing,
-                  c10::ScalarType dtype, c10::Device device);
+                  c10::ScalarType dtype, c10::Device device, bool may_record = false);
 
 /// Axes of a tensor before the last `trailing` ones.
 inline at::IntArrayRef batch_shape(const at::Tensor & tensor, std::size_t trailing)

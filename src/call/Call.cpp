@@ -5,6 +5,7 @@
 #include "package/NearMatch.h"
 
 #include <ATen/EmptyTensor.h>
+#include <ATen/ExpandUtils.h>
 #include <ATen/Functions.h>
 #include <algorithm>
 #include <cstdint>
@@ -32,6 +33,21 @@ std::int64_t count_points(const Shape & batch)
     if (__builtin_mul_overflow(points, extent, &points))
       throw FatalError("the batch " + to_text(batch) + " has more points than can be counted");
   return points;
+}
+
+/// Throws about the first name that is none of `slots`.
+[[noreturn]] void fail_directions(const ValueMap & directions, const char * kinds,
+                                  at::ArrayRef<const Slot *> slots, const char * owners)
+{
+  std::vector<std::string> known;
+  for (const auto * slot : slots)
+    known.push_back(slot->name);
+  const auto unknown =
+      std::find_if(directions.begin(), directions.end(), [&](const auto & given)
+                   { return std::find(known.begin(), known.end(), given.first) == known.end(); });
+  throw FatalError("unknown name '" + unknown->first + "' among the " + kinds +
+                   did_you_mean(unknown->first, known) + " (the " + owners + " are: " + quoted_list(known) +
+                   ")");
 }
 
 /// Asks for large pages under a large fresh tensor: most of the time that it costs otherwise goes into page
@@ -62,17 +78,27 @@ Call::Call(const Signature & signature, const ValueMap & inputs,
     check_tensor(given->second, {"input", slot.name}, slot.trailing, signature.dtype, _device);
     _given.push_back({&slot, &given->second, "input"});
   }
-  if (inputs.size() != signature.inputs.size())
-    fail_names(inputs);
+  auto known = signature.inputs.size();
   for (std::size_t i = 0; i < signature.parameters.size(); i++)
   {
     const auto & slot = signature.parameters[i];
-    const auto & value = (*_parameters)[i];
+    const auto * other = inputs.size() > signature.inputs.size() ? replaced(inputs, i) : nullptr;
+    const auto & value = other ? *other : (*_parameters)[i];
+    known += other != nullptr;
     check_tensor(value, {"parameter", slot.name}, slot.trailing, signature.dtype, _device);
     _given.push_back({&slot, &value, "parameter"});
   }
+  if (inputs.size() != known)
+    fail_names(inputs);
   for (const auto & given : _given)
     broadcast(given);
+}
+
+/// The value among the inputs that takes the place of a parameter, or null.
+const at::Tensor * Call::replaced(const ValueMap & inputs, std::size_t parameter) const
+{
+  const auto found = inputs.find(_signature.parameters[parameter].name);
+  return found != inputs.end() && _signature.promoted[parameter] ? &found->second : nullptr;
 }
 
 /// That of the inputs; the parameters follow.
@@ -96,8 +122,15 @@ at::Tensor Call::empty(at::IntArrayRef shape) const
 void Call::fail_names(const ValueMap & inputs) const
 {
   const auto known = names_of(_signature.inputs);
+  const auto parameters = names_of(_signature.parameters);
+  const auto replaces = [&](const std::string & name)
+  {
+    const auto found = std::find(parameters.begin(), parameters.end(), name);
+    return found != parameters.end() &&
+           _signature.promoted[static_cast<std::size_t>(found - parameters.begin())];
+  };
   for (const auto & [name, tensor] : inputs)
-    if (std::find(known.begin(), known.end(), name) == known.end())
+    if (!replaces(name) && std::find(known.begin(), known.end(), name) == known.end())
       throw FatalError("unknown input '" + name + "'" + did_you_mean(name, known) +
                        " (the inputs are: " + quoted_list(known) + ")");
   std::vector<std::string> missing;
@@ -127,37 +160,52 @@ void Call::fail_to_broadcast() const
   throw FatalError("the batch shapes do not broadcast against one another: " + text);
 }
 
-void Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
+void Call::add_directions(const ValueMap & directions, const char * kind, at::ArrayRef<const Slot *> slots)
 {
-  std::size_t found = 0;
-  _tangent_places.assign(_given.size(), -1);
-  for (std::size_t i = 0; i < _given.size(); i++)
+  _tangent_places.assign(slots.size(), -1);
+  for (std::size_t i = 0; i < slots.size(); i++)
   {
-    const auto & slot = *_given[i].slot;
-    const auto tangent = tangents.find(slot.name);
-    if (tangent == tangents.end())
+    const auto found = directions.find(slots[i]->name);
+    if (found == directions.end())
       continue;
-    found++;
-    if (!wanted[i])
-      throw FatalError("there is a tangent for '" + slot.name +
-                       "', but no derivative with respect to it was " +
-                       "compiled; compile the model with -d :" + slot.name);
-    check_tensor(tangent->second, {"tangent", slot.name}, slot.trailing, _signature.dtype, _device);
-    _tangents.push_back({&slot, &tangent->second, "tangent"});
+    check_tensor(found->second, {kind, slots[i]->name}, slots[i]->trailing, _signature.dtype, _device);
+    _tangents.push_back({slots[i], &found->second, kind});
     _tangent_places[i] = job.tangent_size;
     job.tangent_sources.push_back(i);
-    job.tangent_size += slot.range.size;
+    job.tangent_size += slots[i]->range.size;
     broadcast(_tangents.back());
   }
-  if (found == tangents.size())
-    return;
-  std::vector<std::string> known;
-  for (const auto & given : _given)
-    known.push_back(given.slot->name);
-  for (const auto & [name, tensor] : tangents)
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      throw FatalError("unknown name '" + name + "' among the tangents" + did_you_mean(name, known) +
-                       " (the inputs and parameters are: " + quoted_list(known) + ")");
+}
+
+void Call::add_tangents(const ValueMap & tangents, const std::vector<char> & wanted)
+{
+  c10::SmallVector<const Slot *, 8> slots;
+  for (std::size_t i = 0; i < _given.size(); i++)
+  {
+    slots.push_back(_given[i].slot);
+    if (!wanted[i] && tangents.contains(slots[i]->name))
+      throw FatalError("there is a tangent for '" + slots[i]->name +
+                       "', but no derivative with respect to it was " +
+                       "compiled; compile the model with -d :" + slots[i]->name);
+  }
+  add_directions(tangents, "tangent", slots);
+  if (_tangents.size() != tangents.size())
+    fail_directions(tangents, "tangents", slots, "inputs and parameters");
+}
+
+void Call::add_cotangents(const ValueMap & cotangents, const std::vector<char> & wanted)
+{
+  c10::SmallVector<const Slot *, 8> slots;
+  for (std::size_t i = 0; i < _signature.outputs.size(); i++)
+  {
+    slots.push_back(&_signature.outputs[i]);
+    if (!wanted[i] && cotangents.contains(slots[i]->name))
+      throw FatalError("there is a cotangent for '" + slots[i]->name + "', but no derivative of it was " +
+                       "compiled; compile the model with -d " + slots[i]->name + ":");
+  }
+  add_directions(cotangents, "cotangent", slots);
+  if (_tangents.size() != cotangents.size())
+    fail_directions(cotangents, "cotangents", slots, "outputs");
 }
 
 Argument Call::rows(const at::Tensor & tensor, std::size_t trailing, std::int64_t components) const
@@ -208,6 +256,15 @@ at::Tensor Call::own(const at::Tensor & tensor, const Label & what, at::IntArray
   if (batch != at::IntArrayRef(_batch) && (needs_batch || !batch.empty()))
     throw FatalError(what.text() + " has the batch shape " + to_text(batch) + ", expected " +
                      to_text(_batch) + (needs_batch ? "" : " or ()"));
+  const auto region = claim(tensor, what);
+  return placed(tensor, region,
+                batch.empty() && !needs_batch ? tensor.is_contiguous()
+                                              : !rows(tensor, trailing.size(), 1).keep.defined());
+}
+
+/// Takes note that the run writes to a tensor of the caller.
+Region Call::claim(const at::Tensor & tensor, const Label & what)
+{
   if (may_overlap_itself(tensor))
     throw FatalError(what.text() + " has several elements at one place in memory (it is an expanded view, " +
                      "or its rows overlap)");
@@ -217,13 +274,46 @@ at::Tensor Call::own(const at::Tensor & tensor, const Label & what, at::IntArray
       throw FatalError(what.text() + " and " + name.text() +
                        " overlap in memory; each result needs a place of its own");
   _written.emplace_back(region, what);
-  const bool rows_fit = batch.empty() && !needs_batch ? tensor.is_contiguous()
-                                                      : !rows(tensor, trailing.size(), 1).keep.defined();
+  return region;
+}
+
+/// A claimed tensor, or a temporary in its place.
+at::Tensor Call::placed(const at::Tensor & tensor, const Region & region, bool rows_fit)
+{
   if (rows_fit && !tensor.is_neg() && !overlaps_source(region))
     return tensor;
   auto temporary = empty(tensor.sizes());
   _copies.emplace_back(temporary, tensor);
   return temporary;
+}
+
+at::Tensor Call::own_cotangent(const at::Tensor & tensor, const Label & what, std::size_t i)
+{
+  const auto & slot = *_given[i].slot;
+  check_tensor(tensor, what, slot.trailing, _signature.dtype, _device);
+  if (tensor.sizes() != _given[i].tensor->sizes())
+    throw FatalError(what.text() + " has shape " + to_text(tensor.sizes()) + ", expected " +
+                     to_text(_given[i].tensor->sizes()) + ", that of the " + _given[i].kind);
+  const auto region = claim(tensor, what);
+  const bool by_point = batch_of(i) == _batch;
+  return placed(tensor, region,
+                by_point ? !rows(tensor, slot.trailing.size(), 1).keep.defined() : tensor.is_contiguous());
+}
+
+void Call::add_cotangent_sink(const at::Tensor & tensor, std::size_t i)
+{
+  const auto & slot = *_given[i].slot;
+  const Result result{Result::cotangent, i};
+  const auto own = batch_of(i);
+  if (own == _batch)
+    return add_sink(tensor, slot.trailing.size(), true, result, slot.range.size);
+  if (count_points(own) == 1)
+  {
+    job.sums.push_back({{tensor.mutable_data_ptr(), slot.range.size, {}, tensor}, result, slot.range.size});
+    return;
+  }
+  _sums.emplace_back(make(slot.trailing, true), tensor);
+  add_sink(_sums.back().first, slot.trailing.size(), true, result, slot.range.size);
 }
 
 bool Call::overlaps_source(const Region & region)
@@ -248,6 +338,8 @@ void Call::announce() const
 
 void Call::finish() const
 {
+  for (const auto & [by_point, destination] : _sums)
+    destination.copy_(at::sum_to(by_point, destination.sizes()));
   for (const auto & [temporary, destination] : _copies)
     destination.copy_(temporary);
 }

@@ -33,12 +33,14 @@ struct Signature
 {
   std::vector<Slot> inputs, outputs;
   std::vector<Slot> parameters; ///< those that live in the state
+  std::vector<char> promoted;   ///< by parameter: whether callers know it
   c10::ScalarType dtype = c10::ScalarType::Double;
   c10::Device device = c10::kCPU;
   bool anywhere = false; ///< whether inputs may be on any device; all of them then are on that of the first
 };
 
-/// Collects and checks the arguments of one call.
+/// Collects and checks the arguments of one call. A promoted parameter among the inputs has that value for
+/// this call.
 class Call
 {
 public:
@@ -48,6 +50,9 @@ public:
   /// Adds the tangents: `wanted[i]` tells whether input or parameter i (parameters come after the inputs) can
   /// have one.
   void add_tangents(const ValueMap & tangents, const std::vector<char> & wanted);
+
+  /// Adds the cotangents of outputs; `wanted[i]` tells whether output i can have one.
+  void add_cotangents(const ValueMap & cotangents, const std::vector<char> & wanted);
 
   /// Fills the sources and tangents of the job with everything added so far, broadcast. Arrays of any strides
   /// are left as they are where the batch has at most `strided_axes` axes, and these are not 0.
@@ -85,7 +90,8 @@ public:
     return Shape(sizes.begin(), sizes.end() - static_cast<std::ptrdiff_t>(_given[i].slot->trailing.size()));
   }
 
-  /// Where the tangent of input or parameter i is in the tangent array, -1 where there is none.
+  /// Where the tangent of input or parameter i, or the cotangent of output i, is in the tangent array; -1
+  /// where there is none.
   std::int64_t tangent_place(std::size_t i) const
   {
     return _tangent_places.empty() ? -1 : _tangent_places[i];
@@ -98,6 +104,16 @@ public:
   /// It and `what` outlive the call. Returns the one to write to: itself, or a temporary where it overlaps
   /// something that is read, which is to change only if the call succeeds, or its rows cannot be written.
   at::Tensor own(const at::Tensor & tensor, const Label & what, at::IntArrayRef trailing, bool needs_batch);
+
+  /// A fresh tensor for the cotangent of input or parameter i, of its shape.
+  at::Tensor make_cotangent(std::size_t i) const { return empty(_given[i].tensor->sizes()); }
+
+  /// The same, owned by the caller; see own().
+  at::Tensor own_cotangent(const at::Tensor & tensor, const Label & what, std::size_t i);
+
+  /// Lets the run write the cotangent of input or parameter i, summed over the points that share a value of
+  /// it.
+  void add_cotangent_sink(const at::Tensor & tensor, std::size_t i);
 
   /// Tells autograd that the caller's tensors change.
   void announce() const;
@@ -115,6 +131,10 @@ private:
   void choose_device(const ValueMap & inputs);
   at::Tensor empty(at::IntArrayRef shape) const;
   void broadcast(const Given & given);
+  void add_directions(const ValueMap & directions, const char * kind, at::ArrayRef<const Slot *> slots);
+  const at::Tensor * replaced(const ValueMap & inputs, std::size_t parameter) const;
+  Region claim(const at::Tensor & tensor, const Label & what);
+  at::Tensor placed(const at::Tensor & tensor, const Region & region, bool rows_fit);
   [[noreturn]] void fail_to_broadcast() const;
   [[noreturn]] void fail_names(const ValueMap & inputs) const;
 
@@ -135,6 +155,7 @@ private:
   c10::SmallVector<Region, 8> _read;                              ///< found when first needed
   c10::SmallVector<std::pair<Region, Label>, 4> _written;         ///< the caller's
   c10::SmallVector<std::pair<at::Tensor, at::Tensor>, 1> _copies; ///< (temporary, destination)
+  c10::SmallVector<std::pair<at::Tensor, at::Tensor>, 1> _sums;   ///< (by point, summed along some axes)
 };
 
 } // namespace neml2::aoti

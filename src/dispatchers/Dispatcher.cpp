@@ -8,12 +8,14 @@
 #include "neml2/aoti/exceptions.h"
 #include "neml2/threads/allowed.h"
 
+#include <ATen/ops/from_blob.h>
 #include <algorithm>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -142,9 +144,29 @@ public:
     _failures.raise(_job.points, cause);
     if (_given < _job.points)
       throw aoti::FatalError("the scheduler left points of the batch to nobody");
+    add_sums();
   }
 
 private:
+  /// Sums over the points, from those of the parts in the order of their points.
+  void add_sums() const
+  {
+    if (_sums.empty())
+      return;
+    const auto options = at::device(_spread.home).dtype(_dispatcher._first.metadata().dtype);
+    for (std::size_t k = 0; k < _job.sums.size(); k++)
+    {
+      const auto & sum = _job.sums[k];
+      const auto to = at::for_blob(sum.rows.data, {1, sum.count})
+                          .options(options)
+                          .target_device(_spread.home)
+                          .make_tensor();
+      to.zero_();
+      for (const auto & [begin, parts] : _sums)
+        to.add_(parts[k]);
+    }
+  }
+
   void run_here()
   {
     for (std::optional<Part> part = _spread.first; part; part = next())
@@ -232,7 +254,7 @@ private:
     }
   }
 
-  void evaluate_on(const Place & place, const Part & part, const std::optional<c10::Stream> & stream) const
+  void evaluate_on(const Place & place, const Part & part, const std::optional<c10::Stream> & stream)
   {
     const auto & engine = *place.engine;
     if (_spread.whole && &engine == &_dispatcher._first)
@@ -259,6 +281,10 @@ private:
       stream->synchronize();
     else if (_places.size() > 1)
       synchronize(device);
+    if (job.sums().empty())
+      return;
+    const std::lock_guard lock(_guard);
+    _sums.emplace(part.begin, job.sums());
   }
 
   void enter(Stage stage, const Part & part) const
@@ -275,7 +301,8 @@ private:
   std::mutex _guard;       ///< of what follows, and of the spread
   std::condition_variable _changed;
   std::int64_t _working = 0;
-  std::vector<Clock::time_point> _free_since; ///< by device
+  std::vector<Clock::time_point> _free_since;            ///< by device
+  std::map<std::int64_t, std::vector<at::Tensor>> _sums; ///< over the points of parts, by where these begin
   Failures _failures;
 };
 

@@ -36,6 +36,19 @@ PartJob::PartJob(const aoti::Job & whole, const Part & part, const at::TensorOpt
     if (part.begin > 0) // what all points share is stored once
       _job.uniform_sinks.clear();
   }
+  own_sums();
+}
+
+/// Those of the call are added up from those of all parts.
+void PartJob::own_sums()
+{
+  for (auto & sum : _job.sums)
+  {
+    _sums.push_back(at::empty({1, sum.count}, _home));
+    sum.rows.data = _sums.back().mutable_data_ptr();
+    sum.rows.stride = sum.count;
+    sum.rows.keep = _sums.back();
+  }
 }
 
 at::Tensor PartJob::view(const aoti::Argument & rows, std::int64_t points, std::int64_t components) const
@@ -89,6 +102,8 @@ void PartJob::move_to(c10::Device device, bool staged)
     move(sink, _job.points, device);
   for (auto & sink : _job.uniform_sinks)
     move(sink, 1, device);
+  for (auto & sum : _job.sums)
+    move(sum, 1, device);
 }
 
 void PartJob::copy_results(const std::optional<c10::Stream> & stream) const

@@ -20,7 +20,10 @@ Worker::Worker(std::size_t threads)
   }
 }
 
-Worker::~Worker() { end(); }
+Worker::~Worker()
+{
+  end();
+}
 
 void Worker::end() noexcept
 {

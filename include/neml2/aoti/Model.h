@@ -40,7 +40,8 @@ struct HistoryPair
 /// Shapes: a variable is (*batch, *base). The batch axes of all inputs and parameters are broadcast against
 /// one another; there may be none, and a batch may be empty. dtype and device are those that the model was
 /// compiled for; nothing is converted. Nothing is recorded for autograd: tensors that require a gradient are
-/// refused while it is recorded.
+/// refused while it is recorded (Python's `forward` records: it has a backward, by way of vjp). A promoted
+/// parameter among the inputs has that value for the call.
 ///
 /// Threads: calls from several threads run side by side. Large batches are spread over as many
 /// threads as at::get_num_threads() says (threads/allowed.h); the results do not depend on their number.
@@ -79,6 +80,13 @@ public:
   /// (*batch, *base). Tangents have the shape of their inputs; missing ones are zero.
   std::pair<ValueMap, ValueMap> jvp(const ValueMap & inputs, const ValueMap & tangents) const;
 
+  /// The outputs, and what inputs and promoted parameters get from the cotangents of outputs, (*batch,
+  /// *base): of each that has a compiled pair, in its own shape, the sum over pairs of the cotangent times
+  /// the derivative, and over the points that share a value. Missing cotangents are zero. Costs no more than
+  /// a jvp, however many inputs there are; no array for each point is made for what all points share, and the
+  /// sum does not depend on the number of threads.
+  std::pair<ValueMap, ValueMap> vjp(const ValueMap & inputs, const ValueMap & cotangents) const;
+
   /// The outputs, and the blocks of the compiled pairs: (*batch, *output base, *input base), or (*output
   /// base, *input base) where nothing that the block depends on has batch axes.
   std::pair<ValueMap, JacobianMap> jacobian(const ValueMap & inputs) const;
@@ -92,6 +100,8 @@ public:
   void forward_into(const ValueMap & inputs, const ValueMap & outputs) const;
   void jvp_into(const ValueMap & inputs, const ValueMap & tangents, const ValueMap & outputs,
                 const ValueMap & output_tangents) const;
+  void vjp_into(const ValueMap & inputs, const ValueMap & cotangents, const ValueMap & outputs,
+                const ValueMap & input_cotangents) const;
   void jacobian_into(const ValueMap & inputs, const ValueMap & outputs, const JacobianMap & blocks) const;
 
   /// Promoted parameters, (*batch, *base). Filling one in place changes the next call. Do not do so while
@@ -110,6 +120,12 @@ public:
   /// Shapes of one point, by name; the sub-batch axes of a variable come first.
   const std::map<std::string, std::vector<std::int64_t>> & input_base_shapes() const;
   const std::map<std::string, std::vector<std::int64_t>> & output_base_shapes() const;
+  const std::map<std::string, std::vector<std::int64_t>> &
+  parameter_base_shapes() const; ///< of promoted ones
+
+  /// Whether autograd is recording and follows a promoted parameter: calls refuse such a parameter, unless
+  /// another value of it is among their inputs.
+  bool follows_parameters() const;
 
   /// The inputs named X~k, in the order of the inputs. History.h keeps their arrays.
   const std::vector<HistoryPair> & history() const;

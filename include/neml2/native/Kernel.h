@@ -37,7 +37,7 @@ extern "C"
 {
 #endif
 
-#define NEML2_NATIVE_ABI 1
+#define NEML2_NATIVE_ABI 2
 #define NEML2_NATIVE_ENTRY "neml2_native_model_v1"
 #define NEML2_NATIVE_MESSAGE_BYTES 256
 #define NEML2_NATIVE_MAX_BATCH_AXES 8
@@ -65,9 +65,10 @@ extern "C"
      whatever begin is. */
   typedef struct neml2_native_array
   {
-    void * data;    /**< double or float, as the model; aligned to that. Null: see the call */
-    int64_t size;   /**< components of one point, as the model states it; checked */
-    int64_t stride; /**< elements from point to point; 0: one value for all points (inputs only) */
+    void * data;  /**< double or float, as the model; aligned to that. Null: see the call */
+    int64_t size; /**< components of one point, as the model states it; checked */
+    int64_t
+        stride; /**< elements from point to point; 0: one value for all points (inputs, and those of vjp) */
     const int64_t *
         batch_strides; /**< one for each batch axis, in place of stride, if there are several axes */
     const int64_t * component_offsets; /**< `size` of them; null: components lie side by side */
@@ -102,9 +103,14 @@ extern "C"
     const neml2_native_array *
         inputs; /**< inputs, then parameters; a parameter's data may be null: its default */
     const neml2_native_array * outputs;     /**< null data: not stored */
-    const neml2_native_array * tangents;    /**< jvp: of each input and parameter; null data: zero */
+    const neml2_native_array * tangents;    /**< jvp: of each input and parameter; vjp: the cotangent of each
+                                               output; null data: zero */
     const neml2_native_array * derivatives; /**< jacobian: a block (output, input), row-major, for each pair;
-                                               jvp: one tangent for each output. Null data: not stored */
+                                               jvp: one tangent for each output; vjp: the cotangent of each
+                                               input and parameter, by way of the pairs. One that all points
+                                               share (strides of 0, in batches of several points) gets the sum
+                                               over [begin, end) added to it, point by point in order. Null
+                                               data: not stored */
     int32_t n_inputs, n_outputs, n_tangents, n_derivatives;
 
     const neml2_native_solver * solvers; /**< one for each of the model's; null: as compiled */
@@ -160,8 +166,9 @@ extern "C"
     const neml2_native_pair * pairs;
     const neml2_native_solver * solvers;
     int (*forward)(neml2_native_call *);
-    int (*jacobian)(neml2_native_call *); /**< null without pairs; so is jvp */
+    int (*jacobian)(neml2_native_call *); /**< null without pairs; so are jvp and vjp */
     int (*jvp)(neml2_native_call *);
+    int (*vjp)(neml2_native_call *);
   } neml2_native_model;
 
   /** The function NEML2_NATIVE_ENTRY of a package. */

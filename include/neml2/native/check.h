@@ -14,8 +14,25 @@ namespace neml2::native
 {
 inline namespace NEML2_NATIVE_ISA
 {
+/// The functions of a model.
+enum class Kind
+{
+  forward,
+  jacobian,
+  jvp,
+  vjp
+};
+
 namespace detail
 {
+/// What is done to an array; a sum may be that of all points.
+enum class Access
+{
+  read,
+  write,
+  sum
+};
+
 /// Bytes, as [low, high).
 struct Extent
 {
@@ -154,36 +171,42 @@ inline bool meet_in_points(const neml2_native_call & call, const neml2_native_ar
   return x.point_axes == 1 && high - low <= (x.strides[0] < 0 ? -x.strides[0] : x.strides[0]);
 }
 
+/// Whether all points have one place in an array; `some`: whether several have.
+inline bool shared(const neml2_native_call & call, const neml2_native_array & array, bool some = false)
+{
+  if (call.batch_axes <= 1)
+    return array.stride == 0;
+  bool all = true, any = false;
+  for (int axis = 0; axis < call.batch_axes; ++axis)
+    if (call.batch_sizes[axis] > 1)
+      (array.batch_strides[axis] == 0 ? any : all) = array.batch_strides[axis] == 0;
+  return some ? any : all;
+}
+
 /// Looks at a call before anything is read or written.
 class Check
 {
 public:
   Check(neml2_native_call & call, const neml2_native_model & model) : _call(call), _model(model) {}
 
-  bool operator()(bool jacobian, bool jvp)
+  bool operator()(Kind kind)
   {
-    const std::int64_t inputs = _model.n_inputs;
+    const auto input = [&](int k) { return _model.inputs[k].size; };
+    const auto output = [&](int k) { return _model.outputs[k].size; };
+    const auto block = [&](int k) { return output(_model.pairs[k].output) * input(_model.pairs[k].input); };
+    const auto tangents = [&](std::int64_t count, const auto & size)
+    { return arrays(_call.tangents, _call.n_tangents, count, "tangents", size); };
+    const auto derivatives = [&](std::int64_t count, const auto & size, Access access = Access::write)
+    { return arrays(_call.derivatives, _call.n_derivatives, count, "derivatives", size, access); };
+    const std::int64_t inputs = _model.n_inputs, outputs = _model.n_outputs;
+    const bool jvp = kind == Kind::jvp, vjp = kind == Kind::vjp;
     return ranges() && batch() && solvers() &&
-           arrays(_call.inputs, _call.n_inputs, inputs, "inputs",
-                  [&](int k) { return _model.inputs[k].size; }) &&
-           needed() &&
-           arrays(
-               _call.outputs, _call.n_outputs, _model.n_outputs, "outputs",
-               [&](int k) { return _model.outputs[k].size; }, true) &&
-           (!jvp || arrays(_call.tangents, _call.n_tangents, inputs, "tangents",
-                           [&](int k) { return _model.inputs[k].size; })) &&
-           (!jvp || arrays(
-                        _call.derivatives, _call.n_derivatives, _model.n_outputs, "derivatives",
-                        [&](int k) { return _model.outputs[k].size; }, true)) &&
-           (!jacobian || arrays(
-                             _call.derivatives, _call.n_derivatives, _model.n_pairs, "derivatives",
-                             [&](int k)
-                             {
-                               const auto & pair = _model.pairs[k];
-                               return _model.outputs[pair.output].size * _model.inputs[pair.input].size;
-                             },
-                             true)) &&
-           apart(jacobian || jvp, jvp);
+           arrays(_call.inputs, _call.n_inputs, inputs, "inputs", input) && needed() &&
+           arrays(_call.outputs, _call.n_outputs, outputs, "outputs", output, Access::write) &&
+           (!jvp || (tangents(inputs, input) && derivatives(outputs, output))) &&
+           (!vjp || (tangents(outputs, output) && derivatives(inputs, input, Access::sum))) &&
+           (kind != Kind::jacobian || derivatives(_model.n_pairs, block)) &&
+           apart(kind != Kind::forward, jvp || vjp, vjp);
   }
 
 private:
@@ -242,7 +265,7 @@ private:
 
   template <class Size>
   bool arrays(const neml2_native_array * a, std::int64_t given, std::int64_t expected, const char * what,
-              Size size, bool written = false)
+              Size size, Access access = Access::read)
   {
     if (given != expected)
       return fail("%lld %s given, %s has %lld", (long long)given, what, _model.name, (long long)expected);
@@ -260,7 +283,11 @@ private:
       if (_call.batch_axes > 1 && !a[k].batch_strides)
         return fail("%s[%d] has no batch_strides with %d batch axes", what, k, _call.batch_axes);
       const bool spread = a[k].component_offsets || _call.batch_axes > 1;
-      if (written && !spread && _call.points > 1 && a[k].stride < a[k].size && a[k].stride > -a[k].size)
+      const bool sum = access == Access::sum && shared(_call, a[k]);
+      if (access == Access::sum && !sum && _call.points > 1 && shared(_call, a[k], true))
+        return fail("%s[%d] is shared along some batch axes: expected all or none", what, k);
+      if (access != Access::read && !sum && !spread && _call.points > 1 && a[k].stride < a[k].size &&
+          a[k].stride > -a[k].size)
         return fail("%s[%d] has stride %lld: its points overlap", what, k, (long long)a[k].stride);
     }
     return true;
@@ -274,8 +301,9 @@ private:
     return true;
   }
 
-  /// Whether no result overlaps another one, or an argument at another point.
-  bool apart(bool derivatives, bool jvp)
+  /// Whether no result overlaps another one, or an argument at another point; `sums`: derivatives that all
+  /// points share are sums, which grow while arguments are read.
+  bool apart(bool derivatives, bool tangents, bool sums)
   {
     if (_call.flags & NEML2_NATIVE_TRUSTED || _call.points == 0)
       return true;
@@ -296,10 +324,17 @@ private:
         if (result.data && may_overlap_itself(_call, result, _model.scalar_bytes))
           return fail("%s[%d] overlaps itself", names[group], k);
         for (int i = 0; i < _call.n_inputs; ++i)
-          if (spoils(result, _call.inputs[i]))
+          const auto & result = written[group][k];
+        const bool sum = sums && group == 1 && result.data && shared(_call, result);
+        if (result.data && !sum && may_overlap_itself(_call, result, _model.scalar_bytes))
+          return fail("%s[%d] overlaps itself", names[group], k);
+        const auto spoilt = [&](const neml2_native_array & argument)
+        { return sum ? overlap(result, argument) : spoils(result, argument); };
+        for (int i = 0; i < _call.n_inputs; ++i)
+          if (spoilt(_call.inputs[i]))
             return fail("%s[%d] overlaps inputs[%d] of another point", names[group], k, i);
-        for (int i = 0; jvp && i < _call.n_tangents; ++i)
-          if (spoils(result, _call.tangents[i]))
+        for (int i = 0; tangents && i < _call.n_tangents; ++i)
+          if (spoilt(_call.tangents[i]))
             return fail("%s[%d] overlaps tangents[%d] of another point", names[group], k, i);
         for (int other = 0; other <= group; ++other)
           for (int i = 0; i < (other == group ? k : counts[other]); ++i)

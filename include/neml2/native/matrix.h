@@ -49,6 +49,14 @@ struct Matrix
   }
 };
 
+template <class V, int N>
+NEML2_NATIVE_INLINE void transpose(Matrix<V, N> & a)
+{
+  for (int i = 1; i < N; ++i)
+    for (int j = 0; j < i; ++j)
+      std::swap(a(i, j), a(j, i));
+}
+
 /// M right-hand sides of length N.
 template <class V, int N, int M>
 struct Columns

@@ -73,7 +73,7 @@ module neml2_native
     type(c_ptr) :: name, isa
     integer(c_int32_t) :: n_inputs, n_parameters, n_outputs, n_pairs, n_solvers, reserved
     type(c_ptr) :: inputs, outputs, pairs, solvers
-    type(c_funptr) :: forward, jacobian, jvp
+    type(c_funptr) :: forward, jacobian, jvp, vjp
   end type
 
   abstract interface

@@ -48,6 +48,22 @@ public:
       write_lanes<C>(arrays, k, from);
   }
 
+  /// Stores them, or adds those of all points to one row that they share.
+  template <int C>
+  NEML2_NATIVE_INLINE void store_or_add(const neml2_native_array * arrays, int k, const V * from)
+  {
+    const neml2_native_array & array = arrays[k];
+    if (call.points == 1 || !detail::shared(call, array))
+      return store<C>(arrays, k, from);
+    T * to = static_cast<T *>(array.data);
+    for (int c = 0; to && c < C; ++c)
+    {
+      T & sum = to[array.component_offsets ? array.component_offsets[c] : c];
+      for (int l = 0; l < count; ++l)
+        sum += lane(from[c], l);
+    }
+  }
+
   /// Settings of solver number k.
   NEML2_NATIVE_INLINE const neml2_native_solver & solver(int k) const
   {
@@ -170,13 +186,6 @@ private:
   std::int64_t _index[NEML2_NATIVE_MAX_BATCH_AXES][W];
 };
 
-enum class Kind
-{
-  forward,
-  jacobian,
-  jvp
-};
-
 /// Body::run<V>(group) for the points of a call, in groups of the lanes of V.
 template <class V, class Body>
 void run_groups(neml2_native_call & call, const neml2_native_model & model)
@@ -211,7 +220,7 @@ int run_points(neml2_native_call * call, const neml2_native_model & model, Layou
   call->failed = 0;
   call->iterated = 0;
   call->message[0] = 0;
-  if (!detail::Check(*call, model)(kind == Kind::jacobian, kind == Kind::jvp))
+  if (!detail::Check(*call, model)(kind))
     return NEML2_NATIVE_BAD_CALL;
   if (call->iterations || call->status || call->residual)
     for (std::int64_t p = call->begin; p < call->end; ++p)

@@ -176,6 +176,24 @@ private:
   Buffer<S, Q ? groups * M * Q : 1> _outer, _row;
 };
 
+/// The border's rows become its columns, and what a site does to the one beside it, what that does to it.
+template <class V, int N, int M, int Q, bool banded>
+void transpose(SiteMatrix<V, N, M, Q, banded> & a)
+{
+  for (int g = 0; g < N; g += a.step)
+  {
+    transpose(a.a[g / a.step]);
+    for (int i = 0; i < M; ++i)
+      for (int j = 0; j < Q; ++j)
+        std::swap(a.outer(g, i, j), a.row(g, j, i));
+    if constexpr (banded)
+      for (int i = 0; i < M && g + 1 < N; ++i)
+        for (int j = 0; j < M; ++j)
+          std::swap(a.upper(g, i, j), a.lower(g + 1, j, i));
+  }
+  transpose(a.border);
+}
+
 /// How Newton's method sees such a system.
 template <class V, int N, int M, int Q, bool banded>
 struct SiteSystem

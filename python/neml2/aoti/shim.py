@@ -24,7 +24,7 @@ class AOTIModel(HitObject):
     Called with inputs in the order of `input_spec` or by name; always returns a tuple, in the order of `output_spec`.
     Further options of the block give promoted parameters other values. `_inner` is the bare `neml2.aoti.Model`;
     `renamed` says what variables of the input file are called in the package, where that is something else. A
-    ComposedModel may list it, for its values: PyTorch cannot differentiate it.
+    ComposedModel may list it. PyTorch differentiates it by the pairs that it was compiled with.
     """
 
     SECTION = "Models"
@@ -52,6 +52,7 @@ class AOTIModel(HitObject):
         self.renamed = {**renamed.get("inputs", {}), **renamed.get("outputs", {})}
         self._pairs = {(d["output"], d["input"]) for d in metadata["derivatives"]}
         self._sub = {v["name"]: len(v["sub_batch_shape"]) for v in metadata["outputs"]}
+        self._parameters = dict(self._inner.named_parameters().items())
         if self.block is not None:
             parameters = self._inner.named_parameters()
             given = given_parameters(self.block, {name: value.numel() for name, value in parameters.items()})
@@ -101,34 +102,51 @@ class AOTIModel(HitObject):
 
     def evaluate(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs by name, from inputs by name; typed values. `state` is not written to. Raises InvalidModel where
-        PyTorch is about to differentiate, or something else is to be compiled with this model in it."""
+        something else is to be compiled with this model in it."""
         inputs = {name: state[name].data for name in self.input_spec}
-        self._refuse_transforms(inputs.values())
-        return self._typed(self._inner.forward_natural(inputs))
+        followed = self._is_followed(inputs.values())
+        return self._typed(self._inner.forward(inputs) if followed else self._inner.forward_natural(inputs))
 
-    def _refuse_transforms(self, values: Iterable[Any]) -> None:
+    def _is_followed(self, values: Iterable[Any]) -> bool:
+        """Whether PyTorch differentiates or maps the call."""
+        import torch
         from torch._C._functorch import is_functorch_wrapped_tensor
         from torch.autograd.forward_ad import unpack_dual
         from torch.utils._python_dispatch import _get_current_dispatch_mode
 
         if _get_current_dispatch_mode() is not None:
             text = "cannot become part of another compiled model; compile from the input file it was made from"
-        elif any(is_functorch_wrapped_tensor(x) or unpack_dual(x).tangent is not None for x in values):
-            text = (
-                "gives values only: a derivative through it is asked for; take that of the input file that it "
-                "was compiled from, or the package's own (`jvp`, `jacobian` of neml2.aoti.load_model)"
-            )
-        else:
-            return
-        raise self.error(f"the compiled model '{self.name}' {text}", kind=InvalidModel)
+            raise self.error(f"the compiled model '{self.name}' {text}", kind=InvalidModel)
+        recorded = torch.is_grad_enabled() and any(
+            x.requires_grad for x in (*values, *self._inner.named_parameters().values())
+        )
+        return recorded or any(is_functorch_wrapped_tensor(x) or unpack_dual(x).tangent is not None for x in values)
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         names = list(self.input_spec)
         if len(args) > len(names):
             raise TypeError(f"{self.name!r} takes {len(names)} inputs ({', '.join(names)}), {len(args)} are given")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        inputs = {name: getattr(value, "data", value) for name, value in given.items()}
-        return tuple(self._typed(self._inner.forward(inputs)).values())
+        inputs = {name: _raw(value) for name, value in given.items()}
+        return tuple(self._typed(self._traced(inputs) if _is_traced() else self._inner.forward(inputs)).values())
+
+    def _traced(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The same for torch.compile, which does not see what is compiled already: parameters that require gradients
+        are those that there were first."""
+        from ..torch_operators import apply
+
+        values = {**inputs, **{name: p for name, p in self._parameters.items() if p.requires_grad}}
+        key, numbers = self._known(tuple(values))
+        return dict(zip(self.output_spec, apply(key, list(numbers), list(values.values())), strict=True))
+
+    def _known(self, names: tuple[str, ...]) -> tuple[int, tuple[int, ...]]:
+        """What operators know the model and its arguments by."""
+        from .autograd import compiled
+
+        found = compiled(self._inner)
+        return found.key, tuple(found.arguments.index(name) for name in names)
+
+    _known._dynamo_marked_constant = True  # type: ignore[attr-defined]  # see torch_operators
 
     def _typed(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: cls(outputs[name], sub_batch_ndim=self._sub[name]) for name, cls in self.output_spec.items()}
@@ -136,9 +154,9 @@ class AOTIModel(HitObject):
     def jvp(self, inputs: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Outputs, and the derivatives along `tangents` of those outputs and inputs that were compiled with `-d`; raw
         tensors by name. Without any such pair the second dictionary is empty."""
-        values = {name: getattr(inputs[name], "data", inputs[name]) for name in self.input_spec}
+        values = {name: _raw(inputs[name]) for name in self.input_spec}
         pairs = self._pairs
-        wanted = {name: getattr(t, "data", t) for name, t in tangents.items() if any(name == i for _, i in pairs)}
+        wanted = {name: _raw(t) for name, t in tangents.items() if any(name == i for _, i in pairs)}
         if not wanted:
             return self._inner.forward(values), {}
         outputs, slopes = self._inner.jvp(values, wanted)
@@ -150,3 +168,13 @@ class AOTIModel(HitObject):
 
     def __repr__(self) -> str:
         return "AOTIModel()"
+
+
+def _raw(value: Any) -> Any:
+    return value.data if isinstance(value, neml2.types.TensorWrapper) else value
+
+
+def _is_traced() -> bool:
+    import torch
+
+    return torch.compiler.is_compiling()

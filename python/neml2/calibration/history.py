@@ -56,7 +56,7 @@ class Histories:
         sub_batch: dict[str, tuple[int, ...]] = {}
         for driver in drivers:
             sub_batch.update(sub_batch_shapes(driver))
-        self.compiled = kept.load(model, sub_batch, "float64", pairs).model
+        self.compiled = kept.load(model, sub_batch, "float64", pairs, ("jacobian",)).model
         shapes = self.compiled.output_base_shapes
         self._rows = _spans({name: tuple(shapes[name]) for name in self.outputs})
         self._columns = _spans({name: tuple(shapes[base_name(name)]) for name in lagged})

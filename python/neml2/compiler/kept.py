@@ -45,10 +45,15 @@ class Kept:
 
 
 def load(
-    model: Model, sub_batch: Mapping[str, tuple[int, ...]], dtype: str, derivatives: Sequence[tuple[str, str]] = ()
+    model: Model,
+    sub_batch: Mapping[str, tuple[int, ...]],
+    dtype: str,
+    derivatives: Sequence[tuple[str, str]] = (),
+    ways: Sequence[str] = ("jacobian", "jvp", "vjp"),
 ) -> Kept:
     """The package of `model` for this CPU, with the values its parameters have now. `sub_batch`: sub-batch shapes of
-    variables; `dtype`: "float64" or "float32"; `derivatives`: pairs of an output and an input or parameter.
+    variables; `dtype`: "float64" or "float32"; `derivatives`: pairs of an output and an input or parameter; `ways`: the
+    functions that there are for them.
 
     Raises CaptureError, CompileError and BuildError for what cannot be compiled.
     """
@@ -66,10 +71,10 @@ def load(
         fresh = True
         check_compiler()
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(_write(model, request, dtype, scratch / "package").iterdir()):
+            for file in sorted(_write(model, request, dtype, ways, scratch / "package").iterdir()):
                 archive.write(file, file.name)
 
-    more = (sorted(sub_batch.items()), dtype, str(torch.get_default_dtype()), *request.pairs)
+    more = (sorted(sub_batch.items()), dtype, str(torch.get_default_dtype()), *ways, *request.pairs)
     name = fingerprint(model, more)
     if name is None:
         with tempfile.TemporaryDirectory(prefix="neml2-") as folder:
@@ -84,7 +89,7 @@ def load(
     return kept
 
 
-def _write(model: Model, request: Request, dtype: str, folder: Path) -> Path:
+def _write(model: Model, request: Request, dtype: str, ways: Sequence[str], folder: Path) -> Path:
     import torch
 
     from neml2.compiler.backends.native import package
@@ -93,7 +98,7 @@ def _write(model: Model, request: Request, dtype: str, folder: Path) -> Path:
     from neml2.compiler.compile import CompileError
     from neml2.compiler.plan.build import plan_of
 
-    captured, made = lowered(model, request, getattr(torch, dtype))
+    captured, made = lowered(model, request, getattr(torch, dtype), ways)
     plan = plan_of(captured, kernels=False)
     made.inputs = [dataclasses.replace(a, value=None) for a in made.inputs]  # the kernel is that of any values
     length = len(kernel.source(made))

@@ -43,11 +43,13 @@ class Route:
 
 class CompiledRoute(Route):
     """The same by a native package. A step that it cannot do is done by the model itself, which then manages, or says
-    in more words what is wrong."""
+    in more words what is wrong. `recorded`: autograd follows the parameters of the model, and each step has a backward.
+    """
 
-    def __init__(self, model: Model, kept: Kept) -> None:
+    def __init__(self, model: Model, kept: Kept, recorded: bool = False) -> None:
         super().__init__(model)
         self._inner: Any = kept.model
+        self._recorded = recorded
         self._sites = {v["name"]: len(v["sub_batch_shape"]) for v in kept.metadata["outputs"]}
         self.text = "compiled" if kept.fresh else "compiled, from the cache"
 
@@ -57,7 +59,12 @@ class CompiledRoute(Route):
         if self._inner is None:
             return super().evaluate(state)
         try:
-            found = self._inner.forward_natural({name: state[name].data for name in self.model.input_spec})
+            values = {name: state[name].data for name in self.model.input_spec}
+            if self._recorded:
+                moving = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+                found = self._inner.forward({**values, **moving})
+            else:
+                found = self._inner.forward_natural(values)
         except ConvergenceError:
             return super().evaluate(state)
         except Exception as error:
@@ -71,20 +78,28 @@ class CompiledRoute(Route):
 def route(driver: TransientDriver, eager: bool, differentiable: bool) -> Route:
     """How to evaluate the model of a driver at each step."""
     plain = Route(driver.model)
-    if eager or differentiable or not _is_implicit(driver.model):
+    if eager or not _is_implicit(driver.model):
         return plain
     reason = _obstacle(driver)
     if not reason:
         from ..compiler import kept
 
         try:
-            made = kept.load(driver.model, sub_batch_shapes(driver), DTYPES[next(iter(_dtypes(driver)))])
-            return CompiledRoute(driver.model, made)
+            dtype = DTYPES[next(iter(_dtypes(driver)))]
+            pairs = _all_pairs(driver.model) if differentiable else []
+            made = kept.load(driver.model, sub_batch_shapes(driver), dtype, pairs, ("vjp",))
+            return CompiledRoute(driver.model, made, differentiable)
         except Exception as error:  # whatever cannot be compiled can still be run
             reason = _reason(error)
     plain.text = f"eager, because {reason}"
     _log.info("%s", plain.text)
     return plain
+
+
+def _all_pairs(model: Model) -> list[tuple[str, str]]:
+    """Each output with each input and parameter."""
+    given = [*model.input_spec, *(name for name, _ in model.named_parameters())]
+    return [(out, name) for out in model.output_spec for name in given]
 
 
 def _is_implicit(model: Any) -> bool:

@@ -165,7 +165,9 @@ class TransientDriver(HitObject):
     ) -> dict[str, torch.Tensor]:
         """All steps; returns `result()`, and writes it to `save_as` if that is given.
 
-        differentiable: record the operations, so that results can be differentiated with respect to parameters.
+        differentiable: results can be differentiated with respect to parameters, and to whatever was given and requires
+        gradients: backward is one vjp a step. Outputs then have all axes of their step's batch. For a gradient in
+        bounded memory see drivers.adjoint.
         eager: evaluate implicit models in PyTorch. Else they are compiled, natively, for this and later runs, and
         `route` says in words how the model was evaluated; what cannot be compiled is evaluated in PyTorch.
         When a step fails, what there is so far is saved all the same, and ConvergenceError names step, time and points.

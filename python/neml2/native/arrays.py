@@ -55,6 +55,19 @@ def is_torch(value: Any) -> bool:
     return torch is not None and isinstance(_raw(value), torch.Tensor)
 
 
+def is_followed(value: Any) -> bool:
+    """Whether PyTorch expects something of what is computed from `value`: a gradient, a tangent, a graph."""
+    if type(value) is np.ndarray or not is_torch(value):
+        return False
+    import torch
+    from torch._C._functorch import is_functorch_wrapped_tensor
+
+    if torch.compiler.is_compiling():
+        return True
+    tensor = _raw(value)
+    return (tensor.requires_grad and torch.is_grad_enabled()) or is_functorch_wrapped_tensor(tensor) or _is_dual(tensor)
+
+
 def _raw(value: Any) -> Any:
     return value.data if hasattr(value, "sub_batch_ndim") else value
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neml2.compiler.backends.native.host import Library, Report
-from neml2.compiler.graph.assemble import assemble
-from neml2.compiler.graph.derivative import derivative
+from neml2.compiler.graph.assemble import assemble, derivative
 from neml2.compiler.graph.program import Argument, Assign, Program
 from neml2.errors import place_of, suggestion
 from neml2.native import arrays
 from neml2.native.arrays import Array, Shape
+from neml2.native.failures import not_converged
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,8 @@ class NumericalFunction:
 
     Called with NumPy arrays or torch tensors of shape (*batch, *shape), by position or by name. Batch axes broadcast.
     Returns an array of shape (*batch, *output shape), a tuple of them where there are several outputs: torch tensors if
-    an argument is one, else NumPy arrays. The first call compiles; what is compiled is kept between runs.
+    an argument is one, else NumPy arrays. The first call compiles; what is compiled is kept between runs. Results know
+    their derivatives by tensors that require gradients, and by those that torch.func follows.
 
     Raises TypeError and ValueError for arguments that do not fit, CaptureError for a function that cannot be traced,
     BuildError where there is no C++ compiler.
@@ -77,6 +78,8 @@ class NumericalFunction:
         self._program: Program | None = None
         self._library: Library | None = None
         self._direct: Direct | None = None
+        self._products: Library | None = None  # a kernel with jvp and vjp
+        self._followed: Any = None  # what PyTorch's operators know it as
         self._dtype = np.dtype(dtype)
         self._lock = threading.RLock()
 
@@ -178,11 +181,38 @@ class NumericalFunction:
                 self._library = library(self.program, self.scalar)
             return self._library
 
+    def jvp(self, values: Mapping[str, Any], tangents: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The outputs, and their derivatives along `tangents` of inputs, all by name; missing tangents are zero. The
+        first call compiles a kernel with derivatives. Raises NotImplementedError for the Jacobian of an implicit
+        function."""
+        from neml2.native.gradients import product
+
+        return product(self, "jvp", values, tangents)
+
+    def vjp(self, values: Mapping[str, Any], cotangents: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The outputs, and what the inputs get from `cotangents` of outputs, all by name: each in the shape that the
+        input was given in, summed over the points that share it. As jvp."""
+        from neml2.native.gradients import product
+
+        return product(self, "vjp", values, cotangents)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any(map(arrays.is_followed, args)) or any(map(arrays.is_followed, kwargs.values())):
+            from neml2.native.gradients import followed
+
+            return followed(self, arrays.bind(self.name, self.inputs, args, kwargs))
         values, report = self.with_report(*args, **kwargs)
         if not report.ok:
-            raise _not_converged(self.name, report)
+            raise not_converged(self.name, report)
         return values
+
+    def _known(self) -> int:
+        """What PyTorch's operators know the function by."""
+        from neml2.native.gradients import known
+
+        return known(self)
+
+    _known._dynamo_marked_constant = True  # type: ignore[attr-defined]  # see neml2.torch_operators
 
     def with_report(self, *args: Any, **kwargs: Any) -> tuple[Any, Report]:
         """The values, and what became of each point: no error where a solve inside did not converge; the values of such
@@ -243,17 +273,6 @@ def _choose(function: str, name: str | None, names: Sequence[str], kind: str) ->
     if name not in names:
         raise ValueError(f"{function}: no {kind} '{name}'{suggestion(name, names)}; there are {', '.join(names)}")
     return name
-
-
-def _not_converged(name: str, report: Report) -> Exception:
-    from neml2.failures import REASONS, FailedPoint
-    from neml2.solvers.convergence import ConvergenceError, describe
-
-    points = [
-        FailedPoint(int(p), int(report.iterations[p]), float(report.residual[p]), REASONS[report.status[p] - 1])
-        for p in np.flatnonzero(report.status)
-    ]
-    return ConvergenceError(f"{name}: {describe(points, len(report.status))}", points)
 
 
 def _check_signature(label: str, fn: Callable[..., Any], inputs: list[str]) -> None:

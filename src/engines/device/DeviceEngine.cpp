@@ -47,6 +47,8 @@ public:
     const bool uniform = _plan && !_plan->uniform.results.empty();
     if (uniform && (_uniform = _plan->fixed(), !_uniform.defined()))
       evaluate_uniform();
+    for (const auto & sum : _job.sums)
+      total(sum).zero_();
     const auto step = _engine.points_per_chunk(_job, _plan);
     for (std::int64_t first = 0; first < _job.points; first += step)
       // without the derivatives that all points share, the first point has failed, and is to be found again
@@ -97,6 +99,9 @@ private:
       for (const auto & sink : _job.sinks)
         if (chunk.failed.empty())
           store(sink, arrays, points);
+      for (const auto & sum : _job.sums)
+        if (chunk.failed.empty())
+          add_up(sum, arrays, points);
     }
     _failed.insert(_failed.end(), chunk.failed.begin(), chunk.failed.end());
   }
@@ -153,15 +158,33 @@ private:
     repeat_last_point(array, points.count);
   }
 
-  void store(const Sink & sink, const DeviceArrays & arrays, Span points) const
+  /// What a sink gets, (blocks, components, lanes).
+  at::Tensor gathered(const Sink & sink, const DeviceArrays & arrays, Span points) const
   {
-    const auto blocks = at::divup(points.count, _m.lanes);
     const auto * sources = _engine._plans.sources(sink, _plan);
     const auto & gather = _engine._gathers.get(
         {sources, sink.count},
         [&] { return Gather({sources, static_cast<std::size_t>(sink.count)}, _engine._device); });
-    for_each_part(sink.rows, sink.count, points, gather(arrays, blocks),
+    return gather(arrays, at::divup(points.count, _m.lanes));
+  }
+
+  void store(const Sink & sink, const DeviceArrays & arrays, Span points) const
+  {
+    for_each_part(sink.rows, sink.count, points, gathered(sink, arrays, points),
                   [](const at::Tensor & theirs, const at::Tensor & ours) { theirs.copy_(ours); });
+  }
+
+  /// Where a sum goes, (1, components, 1).
+  at::Tensor total(const Sink & sum) const { return view(sum.rows, 0, {1, sum.count, 1}, {0, 1, 0}); }
+
+  void add_up(const Sink & sum, const DeviceArrays & arrays, Span points) const
+  {
+    const auto found = gathered(sum, arrays, points);
+    const auto full = points.count / _m.lanes, rest = points.count % _m.lanes;
+    const auto to = total(sum);
+    to.add_(found.narrow(0, 0, full).sum({0, 2}, true));
+    if (rest > 0)
+      to.add_(found.narrow(0, full, 1).narrow(2, 0, rest).sum({2}, true));
   }
 
   const DeviceProgram & ready(const Program & program) const
@@ -196,7 +219,8 @@ private:
       if (const auto * evaluate = std::get_if<Program::Evaluate>(&step))
         differentiate(*_engine._segments[evaluate->segment], chunk, arrays);
       else if (const auto * solve = std::get_if<Program::Solve>(&step))
-        _engine._segments[solve->segment]->solve(chunk, program.scratch_size, solve->offset, solve->columns);
+        _engine._segments[solve->segment]->solve(chunk, program.scratch_size, solve->offset, solve->columns,
+                                                 solve->transposed);
       else
       {
         for (const auto & combine : *combination)

@@ -64,14 +64,16 @@ public:
                              &work.array(_derivative_array, _info.derivative->graph.size)});
   }
 
-  void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns) const override
+  void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns,
+             bool transposed) const override
   {
     auto & work = chunk.work;
     const auto n = _equations.size;
     const auto right = work.array(scratch_array, components).narrow(1, offset, n * columns);
     const auto jacobian =
         _derivative_jacobian.of(work.array(_derivative_array, _info.derivative->graph.size));
-    const auto [solution, info] = at::linalg_solve_ex(jacobian, by_point(right).view({-1, n, columns}));
+    const auto [solution, info] =
+        at::linalg_solve_ex(transposed ? jacobian.mT() : jacobian, by_point(right).view({-1, n, columns}));
     right.copy_(by_block(solution.reshape({-1, n * columns}), right.size(2)).neg());
     report_singular(chunk, info);
   }

@@ -27,18 +27,19 @@ void DerivativePlan::keep_fixed(const at::Tensor & values) const
 PlanSource::PlanSource(const Metadata & m, const std::vector<std::unique_ptr<Segment>> & s)
     : metadata(m), segments(s)
 {
-  std::map<std::string, Range> inputs, outputs;
   for (const auto & input : m.inputs)
-    inputs[input.name] = input.range;
+    inputs.emplace_back(input.name, input.range);
   for (const auto & parameter : m.parameters)
     if (parameter.stored)
-      inputs[parameter.variable.name] = parameter.variable.range;
+      inputs.emplace_back(parameter.variable.name, parameter.variable.range);
+  const std::map<std::string, Range> given(inputs.begin(), inputs.end());
+  std::map<std::string, Range> outputs;
   for (const auto & output : m.outputs)
     outputs[output.name] = output.range;
   for (const auto & pair : m.derivatives)
   {
     pair_outputs.push_back(outputs.at(pair.output));
-    pair_inputs.push_back(inputs.at(pair.input));
+    pair_inputs.push_back(given.at(pair.input));
   }
 }
 
@@ -172,61 +173,68 @@ std::unique_ptr<DerivativePlan> plan_jacobian(const PlanSource & source, const D
   return plan;
 }
 
-std::unique_ptr<DerivativePlan> plan_jvp(const PlanSource & source, const Derivatives & wanted)
+std::unique_ptr<DerivativePlan> plan_products(const PlanSource & source, const Derivatives & wanted)
 {
   const auto & use = wanted.use;
-  const auto & outputs = wanted.outputs;
+  const auto & m = source.metadata;
+  const bool back = wanted.mode == Mode::vjp;
+  const auto & ends = back ? source.pair_outputs : source.pair_inputs; // what callers give is there
+  const auto belongs = [&](std::size_t p, std::size_t result)
+  {
+    const auto & pair = m.derivatives[p];
+    return back ? pair.input == source.inputs[result].first : pair.output == m.outputs[result].name;
+  };
+  const auto given = [&](std::size_t p, std::int64_t i)
+  { return Entry::of({tangent_array, static_cast<std::int32_t>(wanted.places[p] + i)}); };
   auto plan = std::make_unique<DerivativePlan>();
   const auto uniform = plan_uniform(*plan, source, use);
 
-  // Outputs that take tangents from the same inputs share a column.
-  using Pairs = std::vector<std::size_t>;
-  std::vector<Pairs> pairs_of(outputs.size());
+  // Results whose pairs lead to the same variables share a column.
+  std::vector<std::vector<std::size_t>> pairs_of;
   std::map<std::set<std::int64_t>, std::int64_t> column_of;
-  std::vector<std::int64_t> column(outputs.size(), -1);
-  for (std::size_t o = 0; o < outputs.size(); o++)
+  std::vector<std::int64_t> column;
+  for (const auto result : wanted.results)
   {
     std::set<std::int64_t> seeds;
+    auto & pairs = pairs_of.emplace_back();
     for (std::size_t p = 0; p < use.size(); p++)
-      if (use[p] != PairUse::unwanted &&
-          source.metadata.derivatives[p].output == source.metadata.outputs[outputs[o]].name)
+      if (use[p] != PairUse::unwanted && belongs(p, result))
       {
-        pairs_of[o].push_back(p);
+        pairs.push_back(p);
         if (use[p] == PairUse::batched)
-          seeds.insert(source.pair_inputs[p].offset);
+          seeds.insert(ends[p].offset);
       }
-    if (!seeds.empty())
-      column[o] = column_of.try_emplace(seeds, static_cast<std::int64_t>(column_of.size())).first->second;
+    const auto fresh = static_cast<std::int64_t>(column_of.size());
+    column.push_back(seeds.empty() ? -1 : column_of.try_emplace(seeds, fresh).first->second);
   }
 
-  ProgramBuilder builder(source.segments, source.metadata.state_size,
-                         static_cast<std::int64_t>(column_of.size()));
-  const auto tangent = [&](std::size_t pair, std::int64_t i)
-  { return Entry::of({tangent_array, static_cast<std::int32_t>(wanted.places[pair] + i)}); };
-  for (std::size_t o = 0; o < outputs.size(); o++)
-    for (const auto p : pairs_of[o])
+  ProgramBuilder builder(source.segments, m.state_size, static_cast<std::int64_t>(column_of.size()));
+  for (std::size_t k = 0; k < pairs_of.size(); k++)
+    for (const auto p : pairs_of[k])
       if (use[p] == PairUse::batched)
-        for (std::int64_t i = 0; i < source.pair_inputs[p].size; i++)
-          builder.seed(source.pair_inputs[p].offset + i, column[o], tangent(p, i));
+        for (std::int64_t i = 0; i < ends[p].size; i++)
+          builder.seed(ends[p].offset + i, column[k], given(p, i));
   if (!column_of.empty())
-    builder.propagate();
+    back ? builder.propagate_back() : builder.propagate();
 
   std::vector<Entry> results;
-  plan->first.resize(source.metadata.outputs.size());
-  for (std::size_t o = 0; o < outputs.size(); o++)
+  plan->first.resize(back ? source.inputs.size() : m.outputs.size());
+  for (std::size_t k = 0; k < wanted.results.size(); k++)
   {
-    plan->first[outputs[o]] = results.size();
-    const auto & range = source.metadata.outputs[outputs[o]].range;
-    for (std::int64_t r = 0; r < range.size; r++)
+    plan->first[wanted.results[k]] = results.size();
+    const auto & range = back ? source.inputs[wanted.results[k]].second : m.outputs[wanted.results[k]].range;
+    for (std::int64_t c = 0; c < range.size; c++)
     {
       std::vector<std::pair<Entry, Entry>> factors;
-      if (column[o] >= 0)
-        factors.emplace_back(builder.at(range.offset + r, column[o]), Entry::number(1));
-      for (const auto p : pairs_of[o])
+      if (column[k] >= 0)
+        factors.emplace_back(builder.at(range.offset + c, column[k]), Entry::number(1));
+      for (const auto p : pairs_of[k])
         if (use[p] == PairUse::uniform)
-          for (std::int64_t i = 0; i < source.pair_inputs[p].size; i++)
-            factors.emplace_back(uniform[p][static_cast<std::size_t>(r * source.pair_inputs[p].size + i)],
-                                 tangent(p, i));
+          for (std::int64_t i = 0; i < ends[p].size; i++)
+          {
+            const auto entry = back ? i * range.size + c : c * ends[p].size + i;
+            factors.emplace_back(uniform[p][static_cast<std::size_t>(entry)], given(p, i));
+          }
       results.push_back(builder.dot(factors));
     }
   }

@@ -100,7 +100,8 @@ public:
 
   bool implicit() const override { return true; }
 
-  void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns) const override
+  void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns,
+             bool transposed) const override
   {
     if (_blocks.max_level > 0)
       return; // these blocks are tangents, and what they were multiplied with is the result
@@ -115,6 +116,8 @@ public:
     for (std::int64_t block = 0; block < chunk.blocks; block++, right += components * lanes)
     {
       assemble(_derivative_jacobian, values + block * size * lanes, n, lda, matrix);
+      if (transposed)
+        transpose(matrix, n, lda);
       std::transform(right, right + n * columns * lanes, right, std::negate<>{});
       const auto used = std::clamp<std::int64_t>(chunk.points - block * lanes, 1, lanes);
       const auto singular = lu_functions<T>().factor_solve(
@@ -147,6 +150,14 @@ private:
     }
     keep_unsolved(chunk, points);
     system.fill_lanes();
+  }
+
+  static void transpose(T * matrix, std::int64_t n, std::int64_t lda)
+  {
+    for (std::int64_t i = 1; i < n; i++)
+      for (std::int64_t j = 0; j < i; j++)
+        std::swap_ranges(matrix + (i * lda + j) * lanes, matrix + (i * lda + j + 1) * lanes,
+                         matrix + (j * lda + i) * lanes);
   }
 
   void report_singular(Chunk & chunk, std::int64_t block, std::uint32_t mask) const

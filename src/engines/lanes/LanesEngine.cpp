@@ -2,6 +2,7 @@
 #include "engines/lanes/LanesEngine.h"
 
 #include "engines/FailureReport.h"
+#include "engines/SumsOfChunks.h"
 #include "neml2/aoti/exceptions.h"
 #include "neml2/threads/Team.h"
 #include "neml2/threads/allowed.h"
@@ -10,6 +11,7 @@
 #include <ATen/Parallel.h>
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 namespace neml2::aoti
 {
@@ -57,6 +59,10 @@ public:
   void operator()()
   {
     const auto blocks = at::divup(_job.points, _m.lanes);
+    const int threads = blocks > 1 ? threads::allowed() : 1;
+    _step = blocks > 1 ? _engine.blocks_per_chunk(_job, _plan, blocks, threads) * _m.lanes : _m.lanes;
+    if (!_job.sums.empty())
+      _sums.emplace(_job.sums, _job.points, sizeof(T), _step);
     const bool uniform = _plan && !_plan->uniform.results.empty();
     if (uniform && (_uniform = _plan->fixed(), !_uniform.defined()) && blocks != 1)
       evaluate_uniform();
@@ -67,9 +73,11 @@ public:
       process(*work, {0, _job.points}, {}, uniform && !_uniform.defined());
     }
     else if (blocks > 1)
-      process_chunks(blocks);
+      process_chunks(threads);
     if (!_failed.empty())
       report_failed(std::move(_failed), _job.points);
+    if (_sums)
+      _sums->finish();
     const auto arrays = outer_views();
     for (const auto & sink : _job.uniform_sinks)
       store(sink, arrays, {0, 1}, 0, false);
@@ -105,10 +113,9 @@ private:
     _plan->keep_fixed(_uniform);
   }
 
-  void process_chunks(std::int64_t blocks)
+  void process_chunks(int threads)
   {
-    const int threads = threads::allowed();
-    const auto step = _engine.blocks_per_chunk(_job, _plan, blocks, threads) * _m.lanes;
+    const auto step = _step;
     const auto points_of = [&](threads::Piece chunks)
     {
       const auto first = chunks.begin * step;
@@ -151,7 +158,22 @@ private:
     if (keep_failures(chunk))
       return load_next(work, next);
     arrays[state_array] = state_view(work);
+    for (std::size_t k = 0; k < _job.sums.size(); k++)
+      add_up(_job.sums[k], arrays, points, static_cast<T *>(_sums->chunk(k, points.first / _step)));
     store_and_load(work, arrays, points, next);
+  }
+
+  /// Sums results over the points of a chunk.
+  void add_up(const Sink & sink, const ArrayViews<T> & arrays, Span points, T * sums) const
+  {
+    const auto * sources = _engine._plans.sources(sink, _plan);
+    for (std::int64_t i = 0; i < sink.count; i++)
+    {
+      auto from = lanes_of(arrays, sources[i], _m.lanes);
+      for (std::int64_t left = points.count; left > 0; left -= _m.lanes, from.data += from.block_stride)
+        for (std::int64_t lane = 0; lane < std::min(left, _m.lanes); lane++)
+          sums[i] += from.data[lane];
+    }
   }
 
   /// Takes note of the points of a chunk that failed, by solving or by differentiating; whether there are
@@ -286,7 +308,8 @@ private:
       else
       {
         const auto & solve = std::get<Program::Solve>(step);
-        _engine._segments[solve.segment]->solve(chunk, program.scratch_size, solve.offset, solve.columns);
+        _engine._segments[solve.segment]->solve(chunk, program.scratch_size, solve.offset, solve.columns,
+                                                solve.transposed);
       }
     return arrays;
   }
@@ -313,6 +336,8 @@ private:
   const DerivativePlan * _plan; // null: values alone
   const LayoutKernels<T> & _kernels;
   bool _stream = false;
+  std::int64_t _step = 0; // points of a chunk
+  std::optional<SumsOfChunks> _sums;
   at::Tensor _uniform;
   std::mutex _guard;
   std::vector<FailedPoint> _failed;
@@ -332,6 +357,8 @@ std::int64_t LanesEngine::blocks_per_chunk(const Job & job, const DerivativePlan
   const auto bytes =
       elements * _metadata.lanes * static_cast<std::int64_t>(c10::elementSize(_metadata.dtype));
   const auto fitting = std::max<std::int64_t>(chunk_bytes / bytes, 1);
+  if (!job.sums.empty()) // whose bits must not depend on the number of threads
+    return std::min(fitting, points_per_sum / _metadata.lanes);
   // every thread gets some, if there is enough to do, and the last one to end does not end much later;
   // results do not depend on where a batch is cut
   const auto share = threads > 1 ? at::divup(blocks, threads * pieces_per_thread) : blocks;

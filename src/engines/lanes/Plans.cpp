@@ -9,13 +9,13 @@ namespace
 /// Calls with one key share a plan: where tangents are follows from which there are.
 std::string key_of(const Derivatives & wanted)
 {
-  std::string key = wanted.along_tangents ? "v" : "J";
+  std::string key(1, static_cast<char>(wanted.mode));
   for (const auto use : wanted.use)
     key += static_cast<char>(use);
   for (const auto place : wanted.places)
     key += place >= 0 ? 't' : '0';
-  for (const auto output : wanted.outputs)
-    key += "," + std::to_string(output);
+  for (const auto result : wanted.results)
+    key += "," + std::to_string(result);
   return key;
 }
 
@@ -51,7 +51,7 @@ const DerivativePlan * Plans::find(const Job & job) const
   const std::lock_guard lock(_guard);
   if (const auto * node = made(key))
     return node->plan.get();
-  auto plan = wanted.along_tangents ? plan_jvp(_source, wanted) : plan_jacobian(_source, wanted);
+  auto plan = wanted.mode == Mode::jacobian ? plan_jacobian(_source, wanted) : plan_products(_source, wanted);
   _nodes.push_back(
       std::make_unique<Node>(Node{key, std::move(plan), _newest.load(std::memory_order_relaxed)}));
   _newest.store(_nodes.back().get(), std::memory_order_release);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace neml2::aoti
 {
@@ -127,30 +128,23 @@ void ProgramBuilder::add_forward(std::size_t number)
   flush();
 }
 
-void ProgramBuilder::add_implicit(std::size_t number)
+/// Columns in which some row is not zero.
+std::vector<std::size_t> ProgramBuilder::used_columns(const std::vector<Row> & rows) const
 {
-  const auto & segment = *_segments[number];
-  std::int64_t size = 0;
-  for (const auto & range : segment.outputs())
-    size += range.size;
-  auto rows = products(segment, {{0, size}});
-
-  // columns in which no residual depends on anything stay zero
   std::vector<std::size_t> used;
   for (std::size_t column = 0; column < static_cast<std::size_t>(_columns); column++)
     if (std::any_of(rows.begin(), rows.end(),
                     [&](const Row & row) { return !row.empty() && !row[column].zero(); }))
       used.push_back(column);
-  if (used.empty())
-  {
-    store_rows(segment, std::vector<Row>(rows.size()));
-    return;
-  }
+  return used;
+}
 
-  // the right-hand sides must lie side by side in the scratch array
-  const auto columns = static_cast<std::int64_t>(used.size());
+/// Copies the columns in use of some rows into the scratch array, row by row; the rows are there then.
+/// Returns where they begin.
+std::int64_t ProgramBuilder::side_by_side(std::vector<Row> & rows, const std::vector<std::size_t> & used)
+{
   const auto offset = _program.scratch_size;
-  _program.scratch_size += size * columns;
+  _program.scratch_size += std::ssize(rows) * std::ssize(used);
   auto target = static_cast<std::int32_t>(offset);
   for (auto & row : rows)
   {
@@ -166,10 +160,89 @@ void ProgramBuilder::add_implicit(std::size_t number)
       entry = Entry::of({scratch_array, target++});
     }
   }
+  return offset;
+}
+
+void ProgramBuilder::add_implicit(std::size_t number)
+{
+  const auto & segment = *_segments[number];
+  std::int64_t size = 0;
+  for (const auto & range : segment.outputs())
+    size += range.size;
+  auto rows = products(segment, {{0, size}});
+  const auto used = used_columns(rows);
+  if (used.empty())
+  {
+    store_rows(segment, std::vector<Row>(rows.size()));
+    return;
+  }
+  const auto offset = side_by_side(rows, used);
   _program.steps.push_back(Program::Evaluate{number});
   flush();
-  _program.steps.push_back(Program::Solve{number, offset, size, columns});
+  _program.steps.push_back(Program::Solve{number, offset, size, std::ssize(used)});
   store_rows(segment, std::move(rows));
+}
+
+/// The adjoints of a segment's outputs, which it overwrites: what was in their places has none.
+std::vector<ProgramBuilder::Row> ProgramBuilder::take_rows(const Segment & segment)
+{
+  std::vector<Row> rows;
+  for (const auto & range : segment.outputs())
+    for (std::int64_t r = range.offset; r < range.end(); r++)
+      rows.push_back(std::exchange(_state[static_cast<std::size_t>(r)], {}));
+  return rows;
+}
+
+/// Adds what a segment hands back, the sum over blocks of block^T times the adjoints of its output. Rows are
+/// in the order of the outputs; `by_equation`: output ranges of blocks count rows.
+void ProgramBuilder::hand_back(const Segment & segment, const std::vector<Row> & rows, bool by_equation)
+{
+  std::map<std::int64_t, std::size_t> row_of; // by component of the state
+  for (const auto & range : segment.outputs())
+    for (std::int64_t r = range.offset; r < range.end(); r++)
+      row_of.try_emplace(r, row_of.size());
+  std::map<std::int64_t, std::vector<std::pair<const BlockInfo *, std::int64_t>>> blocks; // by component read
+  for (const auto & block : segment.derivatives()->blocks)
+    for (std::int64_t j = 0; j < block.input.size; j++)
+      blocks[block.input.offset + j].emplace_back(&block, j);
+  std::vector<std::pair<Entry, Entry>> factors;
+  for (const auto & [component, parts] : blocks)
+    for (const auto column : used_columns(rows))
+    {
+      factors.assign(1, {at(component, static_cast<std::int64_t>(column)), Entry::number(1)});
+      for (const auto & [block, j] : parts)
+        for (std::int64_t r = 0; r < block->output.size; r++)
+        {
+          const auto output = block->output.offset + r;
+          const auto & row = rows[by_equation ? static_cast<std::size_t>(output) : row_of.at(output)];
+          if (!row.empty())
+            factors.emplace_back(
+                entry_of(block->entries, r * block->input.size + j, segment.derivative_array()), row[column]);
+        }
+      if (const auto sum = dot(factors); !sum.zero())
+        seed(component, static_cast<std::int64_t>(column), sum);
+    }
+}
+
+void ProgramBuilder::propagate_back()
+{
+  for (auto number = _segments.size(); number-- > 0;)
+  {
+    const auto & segment = *_segments[number];
+    auto rows = take_rows(segment);
+    const auto used = used_columns(rows);
+    if (used.empty() || !segment.derivatives())
+      continue;
+    _program.steps.push_back(Program::Evaluate{number});
+    if (segment.implicit())
+    {
+      const auto offset = side_by_side(rows, used);
+      flush();
+      _program.steps.push_back(Program::Solve{number, offset, std::ssize(rows), std::ssize(used), true});
+    }
+    hand_back(segment, rows, segment.implicit());
+    flush();
+  }
 }
 
 /// Adds the step that runs the instructions written since the last one.

@@ -65,6 +65,7 @@ public:
   {
     std::size_t segment;
     std::int64_t offset, rows, columns;
+    bool transposed = false;
   };
   using Step = std::variant<Evaluate, Combine, Solve>;
 
@@ -82,20 +83,26 @@ public:
   std::int64_t footprint(const std::vector<std::unique_ptr<Segment>> & segments) const;
 };
 
-/// Writes a Program. Derivatives are carried forward from the seeds, column by column.
+/// Writes a Program. Derivatives are carried forward from the seeds, column by column; or adjoints, back.
 class ProgramBuilder
 {
 public:
   ProgramBuilder(const std::vector<std::unique_ptr<Segment>> & segments, std::int64_t state_size,
                  std::int64_t columns);
 
-  /// Derivative of a component of the state in a column, before the first segment.
+  /// Derivative of a component of the state in a column, before the first segment; or its adjoint, after the
+  /// last.
   void seed(std::int64_t component, std::int64_t column, Entry entry);
 
   /// Carries the seeds through all segments. Throws FatalError where one has no derivatives.
   void propagate();
 
-  /// Derivative of a component of the state in a column, after the last segment.
+  /// Carries the seeds back through all segments: of each output they make way for those of what it is
+  /// computed from.
+  void propagate_back();
+
+  /// Derivative of a component of the state in a column, after the last segment; or its adjoint, before the
+  /// first.
   Entry at(std::int64_t component, std::int64_t column) const;
 
   /// Sum of products of two entries.
@@ -111,6 +118,10 @@ private:
   void store_rows(const Segment & segment, std::vector<Row> rows);
   void add_forward(std::size_t number);
   void add_implicit(std::size_t number);
+  std::vector<Row> take_rows(const Segment & segment);
+  std::vector<std::size_t> used_columns(const std::vector<Row> & rows) const;
+  std::int64_t side_by_side(std::vector<Row> & rows, const std::vector<std::size_t> & used);
+  void hand_back(const Segment & segment, const std::vector<Row> & rows, bool by_equation);
   void flush();
   void prune();
 

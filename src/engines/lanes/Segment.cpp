@@ -6,7 +6,7 @@
 namespace neml2::aoti
 {
 
-void Segment::solve(Chunk &, std::int64_t, std::int64_t, std::int64_t) const
+void Segment::solve(Chunk &, std::int64_t, std::int64_t, std::int64_t, bool) const
 {
   throw FatalError("internal error: a forward segment has no equations to solve");
 }

@@ -37,8 +37,9 @@ public:
 
   /// Implicit segments, after derivative(): replaces the matrix R at components [offset, offset + rows *
   /// columns) of the scratch array (of `components` components), row major, by the solution X of (d residual
-  /// / d unknown) X = -R.
-  virtual void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns) const;
+  /// / d unknown) X = -R, or, `transposed`, (d residual / d unknown)^T X = -R.
+  virtual void solve(Chunk & chunk, std::int64_t components, std::int64_t offset, std::int64_t columns,
+                     bool transposed) const;
 };
 
 /// Computes the outputs of all segments, until some points fail. Returns a bit for each segment that changed

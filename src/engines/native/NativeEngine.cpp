@@ -3,6 +3,7 @@
 
 #include "engines/FailureReport.h"
 #include "engines/NewtonOptions.h"
+#include "engines/SumsOfChunks.h"
 #include "neml2/aoti/exceptions.h"
 #include "neml2/threads/Team.h"
 #include "neml2/threads/allowed.h"
@@ -12,6 +13,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <algorithm>
+#include <array>
 #include <c10/util/SmallVector.h>
 #include <mutex>
 
@@ -144,17 +146,26 @@ class NativeEngine::Run
 public:
   Run(const NativeEngine & engine, const Job & job) : _engine(engine), _model(*engine._model), _job(job)
   {
-    const bool jvp = job.derivatives && job.derivatives->along_tangents;
-    _function = !job.derivatives ? _model.forward : jvp ? _model.jvp : _model.jacobian;
+    const auto count = [](std::int64_t number) { return static_cast<std::size_t>(number); };
+    const auto outputs = count(_model.n_outputs);
     _inputs.resize(job.sources.size(), {});
     for (std::size_t i = 0; i < job.sources.size(); i++)
       _inputs[i] = array(job.sources[i], _model.inputs[i].size);
-    _outputs.resize(static_cast<std::size_t>(_model.n_outputs), {});
-    _tangents.resize(jvp ? job.sources.size() : 0, {});
+    _outputs.resize(outputs, {});
+    _function = _model.forward;
+    if (!job.derivatives)
+      return;
+    const auto mode = job.derivatives->mode;
+    _function = mode == Mode::jacobian ? _model.jacobian : mode == Mode::jvp ? _model.jvp : _model.vjp;
+    if (!_function)
+      throw FatalError(std::string("the native kernel of '") + _model.name +
+                       "' was compiled without this way to take derivatives; compile the model again");
+    if (mode != Mode::jacobian)
+      _tangents.resize(mode == Mode::jvp ? _inputs.size() : outputs, {});
     for (std::size_t i = 0; i < job.tangents.size(); i++)
       _tangents[job.tangent_sources[i]] = array(job.tangents[i], job.tangents[i].range.size);
-    if (job.derivatives)
-      _derivatives.resize(static_cast<std::size_t>(jvp ? _model.n_outputs : _model.n_pairs), {});
+    const auto blocks = count(_model.n_pairs);
+    _derivatives.resize(mode == Mode::jacobian ? blocks : mode == Mode::jvp ? outputs : _inputs.size(), {});
   }
 
   void operator()()
@@ -169,7 +180,9 @@ public:
       _flags |= NEML2_NATIVE_PAST_CACHE;
     if (_several_axes)
       count_along_axes();
-    if (!_job.sinks.empty() && _job.points > 0)
+    if (!_job.sums.empty())
+      evaluate_sums();
+    else if (!_job.sinks.empty() && _job.points > 0)
       evaluate_points();
     if (!_job.uniform_sinks.empty())
       evaluate_uniform();
@@ -258,20 +271,28 @@ private:
 
   void evaluate_points()
   {
-    const std::int64_t lanes = _model.lanes, groups = at::divup(_job.points, lanes);
-    const double cost = _engine._metadata.work * nanoseconds_per_operation * double(lanes);
+    share(_model.lanes,
+          [&](threads::Piece piece)
+          {
+            auto c =
+                call(_job.whole, piece.begin * _model.lanes, std::min(piece.end * _model.lanes, _job.points));
+            if (!evaluate(c))
+              find_failed(c);
+          });
+  }
+
+  /// Hands pieces of the batch, counted in so many points, to threads where that pays.
+  template <class Part>
+  void share(std::int64_t points, const Part & part)
+  {
+    const auto count = at::divup(_job.points, points);
+    const double cost = _engine._metadata.work * nanoseconds_per_operation * double(points);
     const auto grain = std::max<std::int64_t>(static_cast<std::int64_t>(piece_nanoseconds / cost), 1);
-    const auto part = [&](threads::Piece piece)
-    {
-      auto c = call(_job.whole, piece.begin * lanes, std::min(piece.end * lanes, _job.points));
-      if (!evaluate(c))
-        find_failed(c);
-    };
-    const int helpers = groups < fewest_pieces * grain ? 0 : threads::allowed() - 1;
+    const int helpers = count < fewest_pieces * grain ? 0 : threads::allowed() - 1;
     if (helpers == 0)
-      part({0, groups});
+      part({0, count});
     else
-      threads::Team::of_process().share(groups, grain, helpers,
+      threads::Team::of_process().share(count, grain, helpers,
                                         [&](threads::Claims & claims)
                                         {
                                           while (const auto piece = claims.claim())
@@ -279,6 +300,32 @@ private:
                                         });
     if (!_failed.empty())
       report_failed(std::move(_failed), _job.points);
+  }
+
+  /// The same with sums over the points: the kernel adds up those of a chunk, and the chunks, which do not
+  /// depend on the number of threads, are added in their order.
+  void evaluate_sums()
+  {
+    SumsOfChunks sums(_job.sums, _job.points, static_cast<std::size_t>(_model.scalar_bytes));
+    share(points_per_sum,
+          [&](threads::Piece piece)
+          {
+            auto derivatives = _derivatives;
+            for (auto chunk = piece.begin; chunk < piece.end; chunk++)
+            {
+              for (std::size_t k = 0; k < _job.sums.size(); k++)
+              {
+                const auto & [rows, result, size] = _job.sums[k];
+                derivatives[result.number] = {sums.chunk(k, chunk), size, 0, _none.data(), nullptr};
+              }
+              auto c = call(_job.whole, chunk * points_per_sum,
+                            std::min((chunk + 1) * points_per_sum, _job.points));
+              c.derivatives = derivatives.data();
+              if (!evaluate(c))
+                find_failed(c);
+            }
+          });
+    sums.finish();
   }
 
   /// Does a range again, asking for the status of each point: only calls that fail pay for it.
@@ -333,6 +380,7 @@ private:
   std::vector<Shape> _strides; // of evenly spaced arrays, along the axes
   c10::SmallVector<neml2_native_array, 12> _inputs;
   c10::SmallVector<neml2_native_array, 8> _outputs, _tangents, _derivatives;
+  const std::array<std::int64_t, NEML2_NATIVE_MAX_BATCH_AXES> _none = {}; // strides of what all points share
   std::mutex _guard;
   std::vector<FailedPoint> _failed;
 };

@@ -191,12 +191,20 @@ def test_what_kernels_cannot_take_is_said():
     assert run.route.startswith("eager, because values are of type float32, float64")
 
 
-def test_a_differentiated_run_is_eager():
-    run = driver(text=DECAY)
-    run.run(differentiable=True)
-    assert run.route == ""
-    weight = dict(run.model.named_parameters())["decay.rate.weight_0"]
-    assert weight.grad is None and run.result()["output.20.x"].requires_grad
+def test_a_differentiated_run_is_compiled_and_has_the_eager_gradient():
+    tight = ("Solvers/newton/abs_tol:=1e-14", "Solvers/newton/rel_tol:=1e-14")
+    found = []
+    for eager in (False, True):
+        run = driver(*tight, text=DECAY)
+        run.initial["x"].data.requires_grad_()
+        result = run.run(differentiable=True, eager=eager)
+        assert run.route.startswith("" if eager else "compiled")
+        sum(result[f"output.{step}.x"].sum() * step for step in range(1, 21)).backward()
+        parameters = dict(run.model.named_parameters())
+        found.append((parameters["decay.rate.weight_0"].grad, run.initial["x"].data.grad))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
+    assert not driver(text=DECAY).run()["output.20.x"].requires_grad
 
 
 def test_the_command_says_how(tmp_path):

@@ -79,12 +79,21 @@ int main()
   for (int round = 0; round < 20000; ++round)
   {
     const int64_t points = pick(20);
-    Arrays in, out, blocks;
+    Arrays in, out, blocks, cotangents;
+    const bool back = pick(3) == 0 && model->vjp;
     for (int k = 0; k < model->n_inputs; ++k)
       in.add(model->inputs[k].size, points);
     for (int k = 0; k < model->n_outputs; ++k)
       out.add(model->outputs[k].size, points);
-    for (int k = 0; k < model->n_pairs; ++k)
+    for (int k = 0; back && k < model->n_outputs; ++k)
+      cotangents.add(model->outputs[k].size, points);
+    for (int k = 0; back && k < model->n_inputs; ++k)
+    {
+      blocks.add(model->inputs[k].size, points);
+      if (pick(2))
+        blocks.entries.back().stride = 0; // the sum
+    }
+    for (int k = 0; !back && k < model->n_pairs; ++k)
       blocks.add(model->outputs[model->pairs[k].output].size * model->inputs[model->pairs[k].input].size, points);
     neml2_native_call call = {};
     call.bytes = sizeof(call);
@@ -94,13 +103,15 @@ int main()
     call.derivatives = blocks.entries.data();
     call.n_inputs = model->n_inputs;
     call.n_outputs = model->n_outputs;
-    call.n_derivatives = model->n_pairs;
+    call.n_derivatives = back ? model->n_inputs : model->n_pairs;
+    call.tangents = cotangents.entries.data();
+    call.n_tangents = back ? model->n_outputs : 0;
     const bool wrong = pick(4) != 0;
     if (wrong)
       spoil(call, in, out, blocks);
     std::memset(call.message, '?', sizeof(call.message));
     const bool tangent = pick(2) && model->jacobian;
-    const int code = (tangent ? model->jacobian : model->forward)(&call);
+    const int code = (back ? model->vjp : tangent ? model->jacobian : model->forward)(&call);
     if (code < 0)
     {
       ++refused;

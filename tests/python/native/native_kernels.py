@@ -60,25 +60,34 @@ def from_text(text: str, model: str, pairs: Sequence[str] = (), promoted: Sequen
     return loaded, program_of(capture_model(loaded, request, torch.float64))
 
 
-def state_of(made: Program, values: dict[str, np.ndarray], points: int, tangents: dict[str, np.ndarray] | None = None):
+def state_of(
+    made: Program,
+    values: dict[str, np.ndarray],
+    points: int,
+    directions: dict[str, np.ndarray] | None = None,
+    function: str = "jvp",
+):
     """The state of `points` points, for interpret.run."""
     state: dict[int, np.ndarray] = {}
-    for k, a in enumerate(made.inputs):
+    for a in made.inputs:
         value = values.get(a.name)
         flat = np.broadcast_to(
             a.value if value is None else value, (points, *a.shape) if value is not None else (points, a.size)
         )
         columns = flat.reshape(points, -1)
         state.update({c: columns[:, i].copy() for i, c in enumerate(a.components)})
-        moving = (tangents or {}).get(a.name, np.zeros((points, *a.shape))).reshape(points, -1)
-        state.update({c: moving[:, i].copy() for i, c in enumerate(made.tangent_components(k))})
+    arguments = made.outputs if function == "vjp" else made.inputs
+    for k, places in made.directions(function).items():
+        a = arguments[k]
+        moving = (directions or {}).get(a.name, np.zeros((points, *a.shape))).reshape(points, -1)
+        state.update({c: moving[:, i].copy() for i, c in enumerate(places)})
     return state
 
 
-def reference(made: Program, function: str, values: dict[str, np.ndarray], points: int, tangents=None):
+def reference(made: Program, function: str, values: dict[str, np.ndarray], points: int, directions=None):
     """Outputs and derivatives by the interpreter, each (points, size), and the solutions of its systems."""
     found = made.functions()[function]
-    outputs, derivatives, solutions = interpret.run(made, found, state_of(made, values, points, tangents))
+    outputs, derivatives, solutions = interpret.run(made, found, state_of(made, values, points, directions, function))
     return [o.T for o in outputs], [d.T for d in derivatives], solutions
 
 

@@ -78,7 +78,8 @@ def test_sites_as_loops_and_written_out_agree(model, points):
     _, along, dense = kernels(model)
     given = values(points)
     moving = {"f": np.random.default_rng(1).normal(size=(points, 3))}
-    for function, more in (("forward", ()), ("jacobian", ()), ("jvp", (moving,))):
+    back = {n: np.random.default_rng(2).normal(size=given[n].shape) for n in ("x", "y")}
+    for function, more in (("forward", ()), ("jacobian", ()), ("jvp", (moving,)), ("vjp", (back,))):
         *found, report = getattr(along, function)(given, *more)
         *want, expected = getattr(dense, function)(given, *more)
         np.testing.assert_array_equal(report.iterations, expected.iterations)
@@ -189,3 +190,19 @@ def test_long_bodies_of_loops_are_split(monkeypatch):
     for name in ("x", "y"):
         np.testing.assert_allclose(found[0][name], wanted[0][name], rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(found[1][name, "f"], wanted[1][name, "f"], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("model", (Springs, CrowdedLine))
+def test_adjoints_of_variables_with_sites_keep_the_sites(model):
+    """The other derivatives by such a variable write the sites out; they give the same."""
+    u, request = update(model), Request(pairs=[("x", "p"), ("y", "p"), ("x", "f")], sub_batch=REQUEST)
+    captured, program = lowered(u, request, F64, ("vjp",))
+    assert any(captured.graph.size)
+    other, whole = lowered(u, request, F64)
+    assert not any(other.graph.size)
+    given = values(5)
+    back = {n: np.random.default_rng(2).normal(size=given[n].shape) for n in ("x", "y")}
+    found, want = (built(p).vjp(given, back)[1] for p in (program, whole))
+    assert abs(want["p"]).max() > 0.1
+    for name in ("p", "f"):
+        np.testing.assert_allclose(found[name], want[name], rtol=0, atol=1e-12)

@@ -75,6 +75,9 @@ def test_values_and_derivatives(models, points):
     tangents = {"strain": torch.randn(6, dtype=F64)}
     for ours, theirs in zip(gpu.jvp(there, moved(tangents, "cuda")), cpu.jvp(inputs, tangents), strict=True):
         assert_close(ours, theirs)
+    back = {"stress": torch.randn(points, 6, dtype=F64)}
+    for ours, theirs in zip(gpu.vjp(there, moved(back, "cuda")), cpu.vjp(inputs, back), strict=True):
+        assert_close(ours, theirs)
 
 
 def test_parameters_live_on_the_device(isoharden):

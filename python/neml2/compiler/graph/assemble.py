@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""A program from its steps: derivatives of the requested pairs are carried through them."""
+"""A program from its steps: derivatives of the requested pairs are carried through them. The derivative of a program as
+a program."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from neml2.compiler.graph.differentiate import Coupled, rows
-from neml2.compiler.graph.partials import summed
-from neml2.compiler.graph.pointgraph import LEAVES, PointGraph, Slot
-from neml2.compiler.graph.program import Argument, Assign, Function, Increment, Linear, Program, Solve, Step
+from neml2.compiler.graph.chain import Chain, Columns
+from neml2.compiler.graph.differentiate import Coupled
+from neml2.compiler.graph.pointgraph import PointGraph
+from neml2.compiler.graph.program import Argument, Assign, Function, Linear, Program, Solve, Step
+from neml2.compiler.graph.reverse import vjp
 
-Columns = dict[int, int]  # column -> node: nonzero derivatives of one place of the state
+DERIVATIVES = ("jacobian", "jvp", "vjp")
+"""Functions that a program can have for its pairs."""
 
 
 def assemble(
@@ -22,151 +25,23 @@ def assemble(
     pairs: list[tuple[int, int]],
     steps: list[Step],
     state_size: int,
+    derivatives: Sequence[str] = DERIVATIVES,
 ) -> Program:
-    """A program from its steps; derivatives of the pairs are taken here. Components up to `state_size` are in use.
+    """A program from its steps; `derivatives` of the pairs are taken here. Components up to `state_size` are in use.
     Raises Coupled where sites meet in a way that has no form."""
     ends = [a.leaves(graph) for a in outputs]
     solves = [s for s in steps if isinstance(s, Solve)]
     tangents = state_size
-    size = state_size + sum(a.size for a in inputs)
+    size = state_size + max(sum(a.size for a in inputs), sum(a.size for a in outputs))
     program = Program(
         name, graph, inputs, parameters, outputs, pairs, solves, size, tangents, Function(steps, ends)
     )  # fmt: skip
-    if pairs:
-        program.jacobian = _jacobian(program)
-        program.jvp = _jvp(program)
+    ways = {"jacobian": _jacobian, "jvp": _jvp, "vjp": vjp}
+    for kind in derivatives if pairs else ():
+        program.state_size, longest = size, program.state_size  # functions need no places of one another
+        setattr(program, kind, ways[kind](program))
+        program.state_size = max(program.state_size, longest)
     return program
-
-
-class _Chain:
-    """Carries derivatives of the places of the state, known by their leaves, through the steps of a program, column by
-    column."""
-
-    def __init__(self, program: Program, seeds: Mapping[int, Columns]) -> None:
-        self.program, self.graph = program, program.graph
-        self.columns: dict[int, Columns] = dict(seeds)
-        self.steps: list[Step] = []
-        guesses = {leaf for s in program.solves for leaf in s.leaves(program.graph)}
-        for step in program.forward.steps:
-            if isinstance(step, Solve) and step.increments:
-                self._walk(step)
-                continue
-            self.steps.append(step)
-            if isinstance(step, Assign):
-                self._assign(step, guesses)
-            elif isinstance(step, Solve):
-                self._solve(step)
-
-    def _products(
-        self,
-        nodes: Sequence[int],
-        without: frozenset[int] = frozenset(),
-        known: Mapping[int, Columns] | None = None,
-        stops: Sequence[int] = (),
-    ) -> list[Columns]:
-        """Derivatives of nodes: local ones times those of the leaves behind them, `known` before others; what is behind
-        `stops` does not count."""
-        g = self.graph
-        columns = {**self.columns, **(known or {})}
-        leaves = (n for n in g.reachable(nodes) if g.op[n] in LEAVES)
-        behind = [n for n in leaves if columns.get(n) and n not in without]
-        found = []
-        local = rows(g, nodes, [*behind, *stops]) if behind else [{} for _ in nodes]
-        for node, row in zip(nodes, local, strict=True):
-            sums: Columns = {}
-            keys = [key for key in row if key[0] not in stops]
-            for leaf, offset in sorted(keys, key=lambda key: (min(g.components_of(key[0])), key[1])):
-                slope = row[leaf, offset]
-                for column, moving in columns[leaf].items():
-                    product = g.mul(slope, g.shift(moving, offset, g.size[node]) if g.size[node] else moving)
-                    if g.size[leaf] and not g.size[node]:
-                        product = summed(g, product, g.size[leaf])
-                    sums[column] = g.add(sums.get(column, g.zero), product)
-            found.append({column: n for column, n in sums.items() if n != g.zero})
-        return found
-
-    def _assign(self, step: Assign, guesses: set[int]) -> None:
-        stores = [(self.graph.leaf(slot), n) for slot, n in step.stores]
-        wanted = [(leaf, n) for leaf, n in stores if leaf not in guesses]  # a solution does not depend on its guess
-        for leaf, columns in zip((x for x, _ in wanted), self._products([n for _, n in wanted]), strict=True):
-            self.columns[leaf] = columns
-
-    def _solve(self, step: Solve) -> None:
-        unknowns, links = step.leaves(self.graph), step.system.links if step.system else []
-        found = self._products(step.residual, frozenset(unknowns), stops=links)
-        for k, link in enumerate(links, len(found) - len(links)):
-            (row,) = self._products([link], frozenset(unknowns), stops=[n for n in links if n != link])
-            found[k] = {column: self.graph.neg(n) for column, n in row.items()}
-        used = sorted({column for row in found for column in row})
-        for unknown in unknowns:
-            self.columns[unknown] = {}
-        if not used:
-            return
-        targets: list[list[Slot]] = []
-        for unknown in unknowns:
-            fresh = self._places(len(used), self.graph.size[unknown])
-            targets.append(fresh)
-            self.columns[unknown] = {c: self.graph.leaf(t) for c, t in zip(used, fresh, strict=True)}
-        targets += [self._places(len(used), 0) for _ in links]
-        right = [[row.get(column, self.graph.zero) for column in used] for row in found]
-        self.steps.append(Linear(step, right, targets))
-
-    def _places(self, number: int, sites: int) -> list[Slot]:
-        """Places that nothing uses yet."""
-        if not sites:
-            return list(self._fresh(number))
-        return [(self._fresh(sites).start, 1, sites) for _ in range(number)]
-
-    def _walk(self, step: Solve) -> None:
-        """A solve that may cut its step: columns of what changes from part to part, and of the unknowns, become
-        components of the state, which the walk treats like the values that they belong to."""
-        g, unknowns = self.graph, frozenset(step.unknowns)
-        forces = {c for i in step.increments if not i.state for c in (*i.current, *i.old)}
-        olds = {c for i in step.increments if i.state for c in i.old}
-        behind = (g.inputs_of(step.residual) | forces | olds) - unknowns
-        used = sorted({column for c in behind for column in self._at_component(c)})
-        moving = sorted(c for c in behind if c in forces or c in olds or self._at_component(c))
-        place: dict[int, list[int]] = {c: [] for c in moving}
-        for _ in used:
-            for c, component in zip(moving, self._fresh(len(moving)), strict=True):
-                place[c].append(component)
-        targets: list[list[int]] = [[] for _ in step.unknowns]
-        for _ in used:
-            for row, component in zip(targets, self._fresh(len(targets)), strict=True):
-                row.append(component)
-        known = {g.input(c): {column: g.input(p) for column, p in zip(used, place[c], strict=True)} for c in moving}
-        rows = self._products(step.residual, frozenset(map(g.input, unknowns)), known)
-        stores = [(p, self.at(g.input(c), column)) for c in moving for column, p in zip(used, place[c], strict=True)]
-        self.steps += [Assign(stores), step]
-        place |= dict(zip(step.unknowns, targets, strict=True))
-        increments = [
-            Increment(_column(place, i.current, k), _column(place, i.old, k), i.state)
-            for i in step.increments
-            for k in range(len(used))
-        ]
-        if used:
-            right = [[row.get(column, g.zero) for column in used] for row in rows]
-            self.steps.append(Linear(step, right, targets, increments))
-        for unknown, row in zip(step.unknowns, targets, strict=True):
-            self.columns[g.input(unknown)] = {column: g.input(t) for column, t in zip(used, row, strict=True)}
-
-    def _at_component(self, component: int) -> Columns:
-        return self.columns.get(self.graph.input(component), {})
-
-    def _fresh(self, count: int) -> range:
-        """Components of the state that nothing uses yet."""
-        found = range(self.program.state_size, self.program.state_size + count)
-        self.program.state_size = found.stop
-        return found
-
-    def at(self, leaf: int, column: int) -> int:
-        return self.columns.get(leaf, {}).get(column, self.graph.zero)
-
-
-def _column(place: Mapping[int, list[int]], components: range, k: int) -> range:
-    """Where the entries of column k of neighbouring components are: neighbours too."""
-    first = place[components.start][k]
-    return range(first, first + len(components))
 
 
 def _jacobian(program: Program) -> Function:
@@ -178,7 +53,7 @@ def _jacobian(program: Program) -> Function:
         first[given] = len(seeds)
         for leaf in program.inputs[given].leaves(program.graph):
             seeds[leaf] = {len(seeds): program.graph.one}
-    chain = _Chain(program, seeds)
+    chain = Chain(program, seeds).through(program.forward.steps)
     blocks = [
         [
             chain.at(row, first[given] + k)
@@ -195,14 +70,59 @@ def _jvp(program: Program) -> Function:
     sets = [frozenset(g for o, g in program.pairs if o == out) for out in range(len(program.outputs))]
     distinct = [s for s in dict.fromkeys(sets) if s]
     seeds: dict[int, Columns] = {}
+    moving = program.direction_leaves("jvp")
     for given, argument in enumerate(program.inputs):
-        for leaf, tangent in zip(argument.leaves(program.graph), program.tangent_leaves(given), strict=True):
+        for leaf, tangent in zip(argument.leaves(program.graph), moving[given], strict=True):
             columns = {k: tangent for k, s in enumerate(distinct) if given in s}
             if columns:
                 seeds[leaf] = columns
-    chain = _Chain(program, seeds)
+    chain = Chain(program, seeds).through(program.forward.steps)
     results = [
         [chain.at(leaf, distinct.index(s)) if s else program.graph.zero for leaf in a.leaves(program.graph)]
         for a, s in zip(program.outputs, sets, strict=True)
     ]
     return Function(chain.steps, program.forward.outputs, results)
+
+
+def derivative(base: Program, name: str, of: str, wrt: str, value: bool = False) -> Program:
+    """A program `name` of the same inputs, with one output `d<of>_d<wrt>` of shape (*of, *wrt); with `value`, the
+    output `of` before it. The graph of `base` grows. Raises NotImplementedError where `base` is a derivative of an
+    implicit function."""
+    check_explicit(base, name)
+    out = next(k for k, a in enumerate(base.outputs) if a.name == of)
+    given = next(k for k, a in enumerate(base.inputs) if a.name == wrt)
+    steps, same = base.forward.steps, (base.name, base.graph, base.inputs, base.parameters, base.outputs)
+    full = assemble(*same, [(out, given)], steps, base.tangents, ["jacobian"])
+    assert full.jacobian is not None
+    shape = (*base.outputs[out].shape, *base.inputs[given].shape)
+    block = Argument(f"d{of}_d{wrt}", "Tensor", shape, full.state_size)
+    stores = list(zip(block.components, full.jacobian.derivatives[0], strict=True))
+    results = [base.outputs[out], block] if value else [block]
+    wanted = set(base.outputs[out].components) if value else set()
+    steps = [s for s in full.jacobian.steps if not isinstance(s, Assign) or _needed(full, s, stores, wanted)]
+    size = block.offset + block.size
+    steps.append(Assign(stores))
+    return assemble(name, base.graph, base.inputs, base.parameters, results, [], steps, size)
+
+
+def check_explicit(base: Program, name: str) -> None:
+    """Raises NotImplementedError where `base` is a derivative of an implicit function."""
+    if any(isinstance(step, Linear) for step in base.forward.steps):
+        text = "second derivatives of implicit functions are not available; take differences of the first ones"
+        raise NotImplementedError(f"{name}: {text}")
+
+
+def _needed(program: Program, step: Assign, stores: list[tuple[int, int]], wanted: set[int]) -> bool:
+    """Whether what `step` assigns is wanted, or read by another step or by the derivative."""
+    nodes = [n for _, n in stores]
+    components = set(wanted)
+    for other in program.jacobian.steps:  # type: ignore[union-attr]
+        if isinstance(other, Solve):
+            nodes += [*other.residual, *(n for row in other.jacobian for n in row)]
+            components |= set(other.unknowns)
+        elif isinstance(other, Linear):
+            nodes += [n for row in other.right for n in row]
+        elif other is not step:
+            nodes += [n for _, n in other.stores]
+    components |= program.graph.inputs_of(nodes)
+    return any(c in components for c, _ in step.stores)

@@ -14,7 +14,7 @@ sum over sites that an output at a site depends on, has no such form (`Coupled`)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from neml2.compiler.graph import eliminate
 from neml2.compiler.graph.partials import active, both, select, sides, summed
@@ -44,6 +44,14 @@ def rows(g: PointGraph, outputs: Sequence[int], leaves: Iterable[int]) -> list[R
     return min((found, *(o for o in others if o is not None)), key=lambda rows: _work(g, outputs, rows))
 
 
+def pullback(g: PointGraph, seeds: Mapping[int, int], leaves: Iterable[int]) -> dict[int, int]:
+    """The adjoints of `leaves` (nodes, behind which nothing counts) that are not zero everywhere, where the nodes of
+    `seeds` have the adjoints given there; both have a value at each site that their node has. One sweep."""
+    sweep = _Sweep(g, seeds, set(leaves))
+    _walk(sweep)
+    return {leaf: value for (leaf, _), value in sweep.row().items()}
+
+
 def _work(g: PointGraph, outputs: Sequence[int], found: list[Row]) -> int:
     """Operations for values and derivatives, at all sites."""
     return g.count([*outputs, *(n for row in found for n in row.values())])
@@ -69,10 +77,10 @@ def _passed(g: PointGraph, entry: Entry, slope: int | None, condition: int | Non
 class _Sweep:
     """Adjoints by key, gathered in the reverse of the order of evaluation."""
 
-    def __init__(self, g: PointGraph, output: int, wanted: set[int]) -> None:
+    def __init__(self, g: PointGraph, seeds: Mapping[int, int], wanted: set[int]) -> None:
         self.g, self.wanted = g, wanted
-        self.active = active(g, [output], wanted)
-        self.adjoints: dict[int, dict[int, Entry]] = {output: {0: (g.one, None)}}
+        self.active = active(g, list(seeds), wanted)
+        self.adjoints: dict[int, dict[int, Entry]] = {node: {0: (seed, None)} for node, seed in seeds.items()}
 
     def add(self, node: int, offset: int, entry: Entry) -> None:
         value, guard = entry
@@ -102,7 +110,13 @@ class _Sweep:
 
 
 def _global(g: PointGraph, output: int, wanted: set[int]) -> Row:
-    sweep = _Sweep(g, output, wanted)
+    sweep = _Sweep(g, {output: g.one}, wanted)
+    _walk(sweep)
+    return sweep.row()
+
+
+def _walk(sweep: _Sweep) -> None:
+    g = sweep.g
     for node, found in sweep.order():
         entry = found[0]
         op = g.op[node]
@@ -120,7 +134,6 @@ def _global(g: PointGraph, output: int, wanted: set[int]) -> Row:
                 if g.size[node] and not g.size[operand]:
                     passed = (summed(g, passed[0], g.size[node]), None)
                 sweep.add(operand, 0, passed)
-    return sweep.row()
 
 
 def _returned(g: PointGraph, node: int, entry: Entry) -> Entry:
@@ -137,7 +150,7 @@ def _returned(g: PointGraph, node: int, entry: Entry) -> Entry:
 
 
 def _local(g: PointGraph, output: int, wanted: set[int]) -> Row:
-    sweep, count = _Sweep(g, output, wanted), g.size[output]
+    sweep, count = _Sweep(g, {output: g.one}, wanted), g.size[output]
     for node, found in sweep.order():
         op = g.op[node]
         if op in ("sum", "at"):

@@ -52,7 +52,8 @@ def evaluate(graph: PointGraph, nodes: list[int], state: Mapping[int, Array], po
 
 def run(program: Program, function: Function, state: State) -> tuple[list[Array], list[Array], list[Solution]]:
     """Outputs, derivatives (each (components, points)), and what became of each solve. `state` holds the inputs, and
-    for the jvp their tangents; it is completed. Raises ValueError for a program with sites."""
+    for the jvp their tangents, for the vjp cotangents of the outputs; it is completed. Raises ValueError for a program
+    with sites."""
     if any(program.graph.size):
         raise ValueError(f"{program.name} has sites; only programs without are interpreted")
     points = len(next(iter(state.values()))) if state else 1
@@ -67,7 +68,9 @@ def run(program: Program, function: Function, state: State) -> tuple[list[Array]
             rows, columns = len(step.right), len(step.right[0])
             a = _matrix(graph, step.solve, state, points)
             right = evaluate(graph, [n for row in step.right for n in row], state, points)
-            found = np.linalg.solve(a, -np.moveaxis(right.reshape(rows, columns, points), 2, 0))
+            found = np.linalg.solve(
+                np.swapaxes(a, 1, 2) if step.transposed else a, -np.moveaxis(right.reshape(rows, columns, points), 2, 0)
+            )
             state.update({t: found[:, i, j] for i, row in enumerate(step.targets) for j, t in enumerate(row)})
     results = [evaluate(graph, nodes, state, points) for nodes in (*function.outputs, *function.derivatives)]
     return results[: len(function.outputs)], results[len(function.outputs) :], solutions

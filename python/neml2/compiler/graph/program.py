@@ -104,12 +104,14 @@ class Solve:
 @dataclass
 class Linear:
     """targets = -(Jacobian of `solve` at its solution)^-1 right: both by row, then column. With `increments` it holds
-    at the end of each part of a step that is cut: they are to the columns what those of the solve are to the values."""
+    at the end of each part of a step that is cut: they are to the columns what those of the solve are to the values.
+    `transposed`: with the transpose of the Jacobian, which nothing may use behind."""
 
     solve: Solve
     right: list[list[int]]
     targets: list[list[Slot]]
     increments: list[Increment] = field(default_factory=list)
+    transposed: bool = False
 
 
 Step = Assign | Solve | Linear
@@ -118,7 +120,8 @@ Step = Assign | Solve | Linear
 @dataclass
 class Function:
     """One entry point. `outputs[k]` and `derivatives[k]` are the nodes of each result, row major, for one site where
-    the output has sites."""
+    the output (of a vjp: the input) has sites. `derivatives`: of a jacobian by pair, a jvp by output, a vjp by
+    input."""
 
     steps: list[Step]
     outputs: list[list[int]]
@@ -135,20 +138,26 @@ class Program:
     pairs: list[tuple[int, int]]  # (output, input) numbers
     solves: list[Solve]
     state_size: int
-    tangents: int  # where the tangents of the inputs start, in the order of the inputs' components
+    tangents: int  # where the tangents of the inputs start, in the order of their components; or cotangents of outputs
     forward: Function
     jacobian: Function | None = None
     jvp: Function | None = None
+    vjp: Function | None = None
 
     def functions(self) -> dict[str, Function]:
-        found = {"forward": self.forward, "jacobian": self.jacobian, "jvp": self.jvp}
+        found = {"forward": self.forward, "jacobian": self.jacobian, "jvp": self.jvp, "vjp": self.vjp}
         return {name: f for name, f in found.items() if f is not None}
 
-    def tangent_leaves(self, number: int) -> list[int]:
-        """What reads the tangent of input `number`."""
-        return self.inputs[number].leaves(self.graph, self.tangent_components(number).start)
+    def directions(self, function: str) -> dict[int, range]:
+        """Components that hold the tangent of each input, for "jvp", or the cotangent of each output, for "vjp"."""
+        arguments = {"jvp": self.inputs, "vjp": self.outputs}.get(function, [])
+        found, start = {}, self.tangents
+        for number, argument in enumerate(arguments):
+            found[number] = range(start, start + argument.size)
+            start += argument.size
+        return found
 
-    def tangent_components(self, number: int) -> range:
-        """Components that hold the tangent of input `number`."""
-        start = self.tangents + sum(a.size for a in self.inputs[:number])
-        return range(start, start + self.inputs[number].size)
+    def direction_leaves(self, function: str) -> list[list[int]]:
+        """What reads these, argument by argument."""
+        arguments = self.inputs if function == "jvp" else self.outputs
+        return [arguments[k].leaves(self.graph, places.start) for k, places in self.directions(function).items()]

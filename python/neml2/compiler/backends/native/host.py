@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ABI = 1
+ABI = 2
 OK, NOT_CONVERGED, BAD_CALL = 0, 1, -1
 Array = NDArray[Any]
 
@@ -61,7 +61,7 @@ class _Model(c.Structure):
                 ("n_outputs", c.c_int32), ("n_pairs", c.c_int32), ("n_solvers", c.c_int32), ("reserved", c.c_int32),
                 ("inputs", c.POINTER(_Argument)), ("outputs", c.POINTER(_Argument)), ("pairs", c.POINTER(_Pair)),
                 ("solvers", c.POINTER(Solver)), ("forward", _Function), ("jacobian", _Function),
-                ("jvp", _Function)]  # fmt: skip
+                ("jvp", _Function), ("vjp", _Function)]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,18 +137,28 @@ class Library:
         outputs, found, report = self._run(self._model.jvp, values, tangents, shapes, **options)
         return outputs, dict(zip((o.name for o in self.outputs), found, strict=True)), report
 
+    def vjp(
+        self, values: Mapping[str, Any], cotangents: Mapping[str, Any], **options: Any
+    ) -> tuple[dict[str, Array], dict[str, Array], Report]:
+        """Outputs, and what the inputs and parameters get from `cotangents` (by output; what is missing is zero), in
+        the shape that each was given in: summed over the points that share it."""
+        outputs, found, report = self._run(self._model.vjp, values, cotangents, None, **options)
+        return outputs, dict(zip((i.name for i in self.inputs), found, strict=True)), report
+
     def _run(
         self,
         function: Any,
         values: Mapping[str, Any],
-        tangents: Mapping[str, Any],
-        shapes: list[tuple[int, ...]],
+        directions: Mapping[str, Any],
+        shapes: list[tuple[int, ...]] | None,
         solvers: list[Solver] | None = None,
         span: tuple[int, int] | None = None,
     ) -> tuple[dict[str, Array], list[Array], Report]:
+        """`shapes`: of the derivatives at a point; None: those of the inputs, and `directions` are of the outputs."""
         given = [self._array(values.get(s.name), s) for s in self.inputs]
-        moving = [self._array(tangents.get(s.name), s) for s in self.inputs]
-        present = [(a, s) for a, s in zip(given + moving, self.inputs * 2, strict=True) if a is not None]
+        along = self.outputs if shapes is None else self.inputs
+        moving = [self._array(directions.get(s.name), s) for s in along]
+        present = [(a, s) for a, s in zip(given + moving, [*self.inputs, *along], strict=True) if a is not None]
         batch = np.broadcast_shapes(*(a.shape[: a.ndim - len(s.shape)] for a, s in present))
         points = prod(batch)
         keep: list[Any] = []
@@ -158,11 +168,18 @@ class Library:
         if len(batch) > 1:
             call.batch_axes, call.batch_sizes = len(batch), _int64(batch, keep)
         call.inputs, call.n_inputs = self._arrays(given, self.inputs, batch, keep), len(given)
-        call.tangents, call.n_tangents = self._arrays(moving, self.inputs, batch, keep), len(moving)
+        call.tangents, call.n_tangents = self._arrays(moving, along, batch, keep), len(moving)
         outputs = [np.zeros(batch + s.shape, self.dtype) for s in self.outputs]
         call.outputs, call.n_outputs = self._arrays(outputs, self.outputs, batch, keep), len(outputs)
-        blocks = [np.zeros(batch + shape, self.dtype) for shape in shapes]
-        slots = [Slot("", "", shape, False) for shape in shapes]
+        if shapes is None:
+            slots, owned = (
+                self.inputs,
+                [s.shape if a is None else a.shape for a, s in zip(given, self.inputs, strict=True)],
+            )
+            blocks = [self._summed(shape, slot, batch) for shape, slot in zip(owned, slots, strict=True)]
+        else:
+            slots = [Slot("", "", shape, False) for shape in shapes]
+            blocks = owned = [np.zeros(batch + shape, self.dtype) for shape in shapes]
         call.derivatives, call.n_derivatives = self._arrays(blocks, slots, batch, keep), len(blocks)
         if solvers is not None:
             keep.append((Solver * len(solvers))(*solvers))
@@ -172,7 +189,15 @@ class Library:
         call.residual = report.residual.ctypes.data
         if function(c.byref(call)) == BAD_CALL:
             raise CallError(f"{self.name}: {call.message.decode()}")
+        if shapes is None:
+            blocks = [_sum_to(block, shape) for block, shape in zip(blocks, owned, strict=True)]
         return {s.name: a for s, a in zip(self.outputs, outputs, strict=True)}, blocks, report
+
+    def _summed(self, shape: tuple[int, ...], slot: Slot, batch: tuple[int, ...]) -> Array:
+        """Where the kernel puts what an input of this shape gets: itself where it has all axes of the batch or none,
+        else an array for each point."""
+        own = shape[: len(shape) - len(slot.shape)]
+        return np.zeros(shape if prod(own) == 1 else batch + slot.shape, self.dtype)
 
     def _array(self, value: Any, slot: Slot) -> Array | None:
         if value is None:
@@ -203,6 +228,13 @@ class Library:
             keep.append(full)
         keep.append(table)
         return table
+
+
+def _sum_to(array: Array, shape: tuple[int, ...]) -> Array:
+    """`array` summed over the axes along which `shape` has one entry, or none."""
+    lead = array.ndim - len(shape)
+    same = tuple(k for k, n in enumerate(shape, lead) if n == 1 and array.shape[k] != 1)
+    return array.sum(axis=(*range(lead), *same)).reshape(shape)
 
 
 def _int64(values: Any, keep: list[Any]) -> int:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from neml2.compiler.graph.assemble import assemble
+from neml2.compiler.graph.assemble import DERIVATIVES, assemble
 from neml2.compiler.graph.differentiate import Coupled, jacobian
 from neml2.compiler.graph.pointgraph import PointGraph, SiteError, Slot
 from neml2.compiler.graph.program import Argument, Assign, Increment, Program, Settings, Solve, Step, slots
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
     from neml2.models import Model
 
 
-def lowered(model: Model, request: Request, dtype: torch.dtype) -> tuple[Captured, Program]:
+def lowered(
+    model: Model, request: Request, dtype: torch.dtype, derivatives: Sequence[str] = DERIVATIVES
+) -> tuple[Captured, Program]:
     """A captured model and its program; sites are written out only where they meet in a way that has no form along
     them. Raises CaptureError."""
     try:
         captured = capture_model(model, replace(request, along=True), dtype)
-        return captured, program_of(captured)
+        return captured, program_of(captured, derivatives)
     except (CaptureError, Coupled, SiteError):
         captured = capture_model(model, request, dtype)
-        return captured, program_of(captured)
+        return captured, program_of(captured, derivatives)
 
 
-def program_of(captured: Captured) -> Program:
+def program_of(captured: Captured, derivatives: Sequence[str] = DERIVATIVES) -> Program:
     """The program of a captured model; its stored parameters are inputs, the last ones."""
     inputs = [_argument(name, v) for name, v in captured.inputs.items()]
     parameters = stored(captured.parameters.values())
@@ -43,8 +46,8 @@ def program_of(captured: Captured) -> Program:
     numbers = {a.name: k for k, a in enumerate(inputs)}
     names = [a.name for a in outputs]
     pairs = [(names.index(out), numbers[given]) for out, given in captured.request.pairs]
-    size = captured.state_size
-    return assemble(captured.name, captured.graph, inputs, len(parameters), outputs, pairs, _steps(captured), size)
+    same = (captured.name, captured.graph, inputs, len(parameters), outputs, pairs)
+    return assemble(*same, _steps(captured), captured.state_size, derivatives)
 
 
 def _argument(name: str, value: Value, numbers: tuple[float, ...] | None = None) -> Argument:

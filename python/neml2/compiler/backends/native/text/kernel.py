@@ -3,7 +3,7 @@
 
     tables        arguments, pairs and solver settings of the model, for its descriptor
     solve_<k>     one Newton loop for each nonlinear system, used by all functions
-    Forward, Jacobian, Jvp    one body each: load the inputs, do the steps, store the results
+    Forward, Jacobian, Jvp, Vjp    one body each: load the inputs, do the steps, store the results
     forward_wide, forward_one_point, ...      the bodies in the two layouts of neml2/native/points.h
     entry         the only symbol that leaves the shared object
 
@@ -125,9 +125,10 @@ def _body(program: Program, name: str, function: Function) -> str:
             writer.linear(step)
     for k, argument in enumerate(program.outputs):
         writer.store("outputs", k, function.outputs[k], argument)
-    for k, nodes in enumerate(function.derivatives):
-        writer.store("derivatives", k, nodes, program.outputs[program.pairs[k][0] if name == "jacobian" else k])
-    used = program.tangents + (sum(a.size for a in program.inputs) if name == "jvp" else 0)
+    owners = {"jacobian": [program.outputs[out] for out, _ in program.pairs], "vjp": program.inputs}
+    for k, (nodes, owner) in enumerate(zip(function.derivatives, owners.get(name, program.outputs), strict=False)):
+        writer.store("derivatives", k, nodes, owner, summed=name == "vjp")
+    used = max([program.tangents, *(places.stop for places in program.directions(name).values())])
     used = max([used, *(1 + max(map(max, step.targets)) for step in walked)])
     return _BODY.format(title=name.title(), state=array_text("s", max(used, 1)), lines=indent(writer.text(), 4))
 
@@ -176,10 +177,10 @@ class _BodyWriter:
             if not used.isdisjoint(argument.components):
                 target = f"s + {argument.offset}"
                 self.lines.append(f"group.template load<{argument.size}>(group.call.inputs, {k}, {target});")
-            tangents = self.program.tangent_components(k)
-            if name == "jvp" and not used.isdisjoint(tangents):
-                target = f"s + {tangents.start}"
-                self.lines.append(f"group.template load<{argument.size}>(group.call.tangents, {k}, {target});")
+        for k, places in self.program.directions(name).items():
+            if not used.isdisjoint(places):
+                target = f"s + {places.start}"
+                self.lines.append(f"group.template load<{len(places)}>(group.call.tangents, {k}, {target});")
 
     def _components(self, function: Function) -> set[int]:
         components = set(self.graph.inputs_of(_written(function)))
@@ -211,13 +212,14 @@ class _BodyWriter:
             kind = f"SiteColumns<V, {site_sizes(step.solve, banded=False)}, {columns}>"
         self.lines.append(f"{kind} b{k};")
         self.straight(self.printer.assignments(right_side(f"b{k}", self.graph, step)))
-        self.lines.append(f"native::solve(a{k}, b{k});")
+        self.lines += [f"native::transpose(a{k});"] * step.transposed + [f"native::solve(a{k}, b{k});"]
 
-    def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument) -> None:
-        """Results `nodes`, of `argument` or its derivatives: if it has sites, of one site."""
+    def store(self, array: str, number: int, nodes: Sequence[int], argument: Argument, summed: bool = False) -> None:
+        """Results `nodes`, of `argument` or its derivatives: if it has sites, of one site. `summed`: points may share
+        a place."""
         sites = argument.shape[0] if argument.along else 0
         size = len(nodes) * max(sites, 1)
-        target = f"group.template store<{size}>(group.call.{array}, {number}, "
+        target = f"group.template {'store_or_add' if summed else 'store'}<{size}>(group.call.{array}, {number}, "
         if array == "outputs" and nodes == argument.leaves(self.graph):
             self.lines.append(f"{target}s + {argument.offset});")
             return
@@ -276,7 +278,7 @@ def _tables(program: Program, scalar: str, wide_from: int | None) -> str:
     solvers = [_solver(s) for s in program.solves]
     lines.append(f"constexpr neml2_native_solver solvers[] = {{{', '.join(solvers) or '{}'}}};")
     functions = program.functions()
-    pointers = [f"&run_{name}" if name in functions else "nullptr" for name in ("forward", "jacobian", "jvp")]
+    pointers = [f"&run_{name}" if name in functions else "nullptr" for name in ("forward", "jacobian", "jvp", "vjp")]
     counts = [len(program.inputs), program.parameters, len(program.outputs), len(program.pairs), len(program.solves)]
     unknowns = max((len(s.system.leaves if s.system else s.unknowns) for s in program.solves), default=0)
     first = f"wide_from<Wide<{scalar}>>({unknowns})" if wide_from is None else wide_from
