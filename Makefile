@@ -6,6 +6,7 @@
 # make test-tsan      many threads at once under ThreadSanitizer, CALLS=10000 of each
 # make fuzz           random damage to files and calls, SECONDS=60 for each target
 # make fuzz-sanitize  the readers of files under the same sanitizers, CASES=1000000
+# make docs           the documentation site, in build/docs/html
 # make lint           ruff and clang-format
 # make bench          cost of a call
 # make bench-threads  two threads beside one, and who shares out the work; bench-dispatch: the cost of dispatch
@@ -32,7 +33,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
 
-.PHONY: build demo example-fe test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch clean
+.PHONY: build demo example-fe test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch docs clean
 build: $(VENV)/.installed
 
 # -- set-up --------------------------------------------------------------------------------------------------------
@@ -125,13 +126,26 @@ fuzz-sanitize: $(SAN)/build.ninja
 	@cmake --build $(SAN) --target fuzz_parsers
 	@$(SANITIZERS) $(SAN)/tests/fuzz/fuzz_parsers build/fuzz/packages $(CASES)
 
+# -- documentation -------------------------------------------------------------------------------------------------
+
+$(VENV)/.docs: $(VENV)/.tools cmake/system-packages.sh Makefile
+	@cmake/system-packages.sh "$(PYTHON)" docs
+	@$(PY) -m pip install -q "sphinx>=8" "myst-parser>=4" "pydata-sphinx-theme>=0.16" sphinx-copybutton sphinx-design \
+	  "breathe>=4.36" latex2mathml linkify-it-py
+	@touch $@
+
+docs: $(VENV)/.docs build
+	@$(PY) docs/site/build.py build/docs
+
+# -- style and speed -----------------------------------------------------------------------------------------------
+
 lint: $(VENV)/.tools
-	@ruff check python tests/python tests/fuzz benchmarks examples
-	@ruff format --check python tests/python tests/fuzz benchmarks examples
+	@ruff check python tests/python tests/fuzz benchmarks examples docs/site
+	@ruff format --check python tests/python tests/fuzz benchmarks examples docs/site
 	@clang-format --dry-run -Werror $(shell find include src tests/cpp tests/fuzz benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 format: $(VENV)/.tools
-	@ruff check -q --fix python tests/python tests/fuzz benchmarks examples; ruff format -q python tests/python tests/fuzz benchmarks examples
+	@ruff check -q --fix python tests/python tests/fuzz benchmarks examples docs/site; ruff format -q python tests/python tests/fuzz benchmarks examples docs/site
 	@clang-format -i $(shell find include src tests/cpp tests/fuzz benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 bench: build
