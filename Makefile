@@ -128,7 +128,7 @@ fuzz-sanitize: $(SAN)/build.ninja
 
 # -- documentation -------------------------------------------------------------------------------------------------
 
-$(VENV)/.docs: $(VENV)/.tools cmake/system-packages.sh Makefile
+$(VENV)/.docs: $(VENV)/.tools cmake/system-packages.sh
 	@cmake/system-packages.sh "$(PYTHON)" docs
 	@$(PY) -m pip install -q "sphinx>=8" "myst-parser>=4" "pydata-sphinx-theme>=0.16" sphinx-copybutton sphinx-design \
 	  "breathe>=4.36" latex2mathml linkify-it-py

@@ -20,8 +20,8 @@ TITLES = {
 OPENING = """# Catalogue of types
 
 What an input file can say after `type =`. Equations, options and defaults are taken from the code, so that
-`neml2-syntax TYPE` prints the same, and `neml2-syntax --html` puts all on one page. Examples hold what must be given and
-the names of variables, which may be others.
+`neml2-syntax TYPE` prints the same, and `neml2-syntax --html` puts all on one page. Examples hold what
+must be given, and names of variables, which may be others.
 
 """
 

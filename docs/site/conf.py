@@ -42,6 +42,7 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
@@ -72,6 +73,9 @@ autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "show-inheritance": False}
 default_role = "literal"
 suppress_warnings = ["ref.python"]  # `Model` of neml2.aoti and of neml2.models, in signatures
+
+python_maximum_signature_line_length = 80
+cpp_maximum_signature_line_length = 100
 
 breathe_projects = {"neml2": os.environ.get("NEML2_DOXYGEN", "")}
 breathe_default_project = "neml2"

@@ -62,11 +62,8 @@ def shown(row: dict[str, Any]) -> bool:
         return False
     if row["required"] or row["default"] == "required":
         return True
-    return (
-        row["role"] in ("input", "output")
-        and isinstance(row["default"], str)
-        and row["default"] not in ("", "block name")
-    )
+    named = isinstance(row["default"], str) and row["default"] not in ("", "block name")
+    return named and row["role"] in ("input", "output")
 
 
 def value(entry: dict[str, Any], row: dict[str, Any]) -> str:

@@ -57,6 +57,8 @@ def linked(text: str, name: str, root: Path, known: set[str]) -> str:
         target = os.path.normpath(os.path.join(os.path.dirname(name), path))
         if f"{target}/README.md" in known:
             return f"{match['image']}[{match['words']}]({path.rstrip('/')}/README.md)"
+        if target in known and match["words"] == path:
+            return f"[]({path}{match['anchor'] or ''})"  # its title
         return match[0] if target in known or (root / target).is_file() else match["words"]
 
     parts = FENCE.split(text)
@@ -122,7 +124,7 @@ def overview(title: str, words: str, pages: dict[str, str]) -> str:
 
 
 def toctree(pages: list[str], *options: str) -> str:
-    lines = "\n".join([*(f":{option}" if option.endswith(":") else f":{option}" for option in options), ""])
+    lines = "".join(f":{option}\n" for option in options)
     return f"```{{toctree}}\n{lines}\n" + "\n".join(f"/{page}" for page in pages) + "\n```\n"
 
 

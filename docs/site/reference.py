@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Headers of a page: folder of include/neml2, or one header. What generated code alone includes is not here.
 CPP = {
-    "calling": ("Loading and calling models", ["aoti"]),
+    "calling": ("Loading and calling models", ["aoti/load_model.h", "aoti/Model.h", "aoti/History.h", "aoti"]),
     "dispatchers": ("Several devices", ["dispatchers"]),
     "interfaces": ("Interfaces of host programs", ["native/interfaces"]),
     "kernel": ("Native kernels without the library", ["native/Kernel.h"]),
@@ -44,7 +44,7 @@ WARN_AS_ERROR = FAIL_ON_WARNINGS
 """
 CPP_OPENING = """# C++ reference
 
-`find_package(neml2)`, or `pkg-config --cflags --libs neml2`, finds what is here. [](/docs/host.md) tells how it is used.
+`find_package(neml2)` or `pkg-config --cflags --libs neml2` finds what is here. [](/docs/host.md) tells how it is used.
 
 """
 PYTHON = ("", "aoti", "native", "types", "models", "hit", "drivers", "crystal")
@@ -76,8 +76,8 @@ def doxygen(root: Path, out: Path) -> dict[str, dict[str, list[str]]]:
     known = documented(out / "xml")
     found = {}
     for page, (_, places) in CPP.items():
-        names = tuple(f"neml2/{place}" for place in places)
-        found[page] = {name: rows for name, rows in known.items() if name.startswith(names)}
+        names = [name for place in places for name in known if name.startswith(f"neml2/{place}")]
+        found[page] = {name: known[name] for name in names}
     return {page: rows for page, rows in found.items() if rows}
 
 
@@ -145,20 +145,17 @@ def python_modules() -> list[str]:
     """`neml2` and those of its packages that say what they hold; not those that need what is not installed."""
     import neml2
 
-    others = sorted(
-        info.name
-        for info in pkgutil.iter_modules(neml2.__path__)
-        if info.name[0] != "_" and info.name not in IN_CATALOGUE
-    )
-    names = [f"neml2.{name}".rstrip(".") for name in dict.fromkeys([*PYTHON, *others])]
+    others = {info.name for info in pkgutil.iter_modules(neml2.__path__) if not info.name.startswith("_")}
+    names = dict.fromkeys([*PYTHON, *sorted(others.difference(IN_CATALOGUE))])
     found = []
     for name in names:
+        full = f"neml2.{name}".rstrip(".")
         try:
-            module = importlib.import_module(name)
+            module = importlib.import_module(full)
         except ImportError:
             continue
         if getattr(module, "__all__", None) and module.__doc__:
-            found.append(name)
+            found.append(full)
     return found
 
 
