@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from example import example
@@ -50,19 +51,23 @@ def index(groups: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
     parts = [OPENING, f"```{{toctree}}\n:hidden:\n\n{tree}\n```\n"]
     for key, rows in groups.items():
         links = "\n".join(f"[{row['name']}](#type-{row['name']})\n: {summary(row)}\n" for row in rows)
-        parts.append(f"## {title(*key)}\n\n`[{key[0]}]`, [{len(rows)} types]({slug(*key)}.md)\n\n{links}")
+        parts.append(f"## {title(*key)}\n\n`[{key[0]}]`, [{count(rows)}]({slug(*key)}.md)\n\n{links}")
     return "\n".join(parts)
 
 
 def summary(entry: dict[str, Any]) -> str:
     """A line of plain text."""
-    line = syntax.first_sentence(entry["description"], 150)
-    return "".join(f"\\{sign}" if sign in "\\`*_<>[]$|~{}:#" else sign for sign in line) or "\\"
+    parts = re.split(r"(`[^`]+`)", syntax.first_sentence(entry["description"], 150))
+    parts[::2] = [re.sub(r"([\\`*_<>\[\]$|~{}:#])", r"\\\1", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def count(rows: list[dict[str, Any]]) -> str:
+    return "one type" if len(rows) == 1 else f"{len(rows)} types"
 
 
 def page(section: str, group: str, rows: list[dict[str, Any]]) -> str:
-    types = "one type" if len(rows) == 1 else f"{len(rows)} types"
-    parts = [f"# {title(section, group)}\n\nSection `[{section}]` of an input file: {types}.\n"]
+    parts = [f"# {title(section, group)}\n\nSection `[{section}]` of an input file: {count(rows)}.\n"]
     return "\n".join([*parts, *(card(row) for row in rows)])
 
 

@@ -66,6 +66,12 @@ def shown(row: dict[str, Any]) -> bool:
     return named and row["role"] in ("input", "output")
 
 
+def refers(row: dict[str, Any]) -> bool:
+    """Whether the example names a block that it does not show."""
+    named = re.search(r"in \[(Models|Solvers|Drivers|EquationSystems)\]", row["kind"]) or row["name"] in TABLES
+    return shown(row) and bool(named)
+
+
 def value(entry: dict[str, Any], row: dict[str, Any]) -> str:
     name, kind = row["name"], row["kind"]
     if (entry["name"], name) in OPTIONS:

@@ -19,7 +19,7 @@ SECTIONS = {
     START: ("Start", "", ["start", "docs/your-own-model", "upstream", "docs/deviations"]),
     HOW_TO: (
         "How to",
-        "Each page ends with something that runs.",
+        "",
         [
             *("docs/drivers", "docs/calibration", "docs/crystals", "docs/gradients", "docs/native", "docs/minimizing"),
             *("docs/host", "docs/hosts"),
