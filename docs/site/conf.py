@@ -72,7 +72,8 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "show-inheritance": False}
 default_role = "literal"
-suppress_warnings = ["ref.python"]  # `Model` of neml2.aoti and of neml2.models, in signatures
+# `Model` of neml2.aoti and of neml2.models, in signatures; languages that have no colours.
+suppress_warnings = ["ref.python", "misc.highlighting_failure"]
 
 python_maximum_signature_line_length = 80
 cpp_maximum_signature_line_length = 100
@@ -131,7 +132,8 @@ def setup(app: Any) -> dict[str, bool]:
         return visited
 
     app.add_html_math_renderer("mathml", (skipping(math), None), (skipping(displayed_math), None))
-    app.add_lexer("hit", HitLexer)
+    for language in ("hit", "ini"):  # input files on pages are `ini`, which forges know
+        app.add_lexer(language, HitLexer)
     app.connect("autodoc-process-docstring", prose, priority=1)
     app.connect("missing-reference", doxygen_link)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
