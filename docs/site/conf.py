@@ -82,6 +82,9 @@ breathe_projects = {"neml2": os.environ.get("NEML2_DOXYGEN", "")}
 breathe_default_project = "neml2"
 breathe_show_include = True
 
+# Types whose names mean other things in prose.
+OTHER_THINGS = ("Newton", "Python")
+
 html_math_renderer = "mathml"
 
 
@@ -113,6 +116,23 @@ def doxygen_link(app: Any, env: Any, node: Any, text: Any) -> Any:
     return text if re.search(r"_8h(_source)?(_1a\w+)?$", node.get("reftarget", "")) else None
 
 
+def link_types(app: Any, doctree: Any, page: str) -> None:
+    """`VoceIsotropicHardening` on a page leads to the catalogue."""
+    from docutils import nodes
+
+    if app.builder.format != "html":
+        return
+    labels = app.env.get_domain("std").labels
+    for node in list(doctree.findall(nodes.literal)):
+        name = node.astext()
+        target, anchor, title = labels.get(f"type-{name.lower()}", ("", "", ""))
+        if title == name and name not in OTHER_THINGS and not isinstance(node.parent, nodes.reference):
+            link = nodes.reference("", "", internal=True)
+            link["refuri"] = f"{app.builder.get_relative_uri(page, target)}#{anchor}"
+            node.replace_self(link)
+            link += node
+
+
 def math(self: Any, node: Any) -> None:
     self.body.append(convert(node.astext()))
 
@@ -135,5 +155,6 @@ def setup(app: Any) -> dict[str, bool]:
     for language in ("hit", "ini"):  # input files on pages are `ini`, which forges know
         app.add_lexer(language, HitLexer)
     app.connect("autodoc-process-docstring", prose, priority=1)
+    app.connect("doctree-resolved", link_types)
     app.connect("missing-reference", doxygen_link)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -150,6 +150,14 @@ def test_search_finds(browser: Browser, address: str, words: str, found: str) ->
 
 
 @pytest.mark.site
+def test_types_that_pages_name_lead_to_the_catalogue(browser: Browser, address: str) -> None:
+    browser.open(f"{address}/docs/deviations.html")
+    find = "[...document.querySelectorAll('a code')].find(row => row.textContent === 'HermiteSmoothStep')"
+    browser.open(browser.run(f"{find}.closest('a').href"))
+    assert browser.run("document.querySelector(':target h2').firstChild.textContent") == "HermiteSmoothStep"
+
+
+@pytest.mark.site
 def test_formulas_show_and_every_type_has_a_heading(browser: Browser, site: Path, address: str) -> None:
     headings, formulas = set(), 0
     for name in html_pages(site):
