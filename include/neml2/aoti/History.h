@@ -18,9 +18,9 @@ namespace neml2::aoti
 /// model (the state) and each force (strain, time, temperature), the value of this step and those that were
 /// accepted before, as many as the model reads and at least one.
 ///
-///   history.set("strain", strain); history.set("t", time);
-///   history.evaluate_with_tangents();   // throws ConvergenceError: revert(), set smaller increments, again
-///   history.accept();
+///     history.set("strain", strain); history.set("t", time);
+///     history.evaluate_with_tangents(); // throws ConvergenceError: revert(), set smaller increments, again
+///     history.accept();
 ///
 /// Arrays are (points, *base) on the model's device and of its dtype; they start at zero. accept() exchanges
 /// arrays and copies nothing: ask for them again after it. What reads an input X~k gets the value of X k

@@ -83,8 +83,8 @@ private:
   std::shared_ptr<Model> _model;
 };
 
-/// Loads the compiled model that the block [Models]/<name> (type AOTIModel) of an input file refers to: the
-/// package <artifact_path>/<device>/<name>_meta.json. The two can be moved together: a folder of the same
+/// Loads the compiled model that the block `[Models]/<name>` (type AOTIModel) of an input file refers to: the
+/// package `<artifact_path>/<device>/<name>_meta.json`. The two can be moved together: a folder of the same
 /// name beside the stub comes first if it was made with it, and last if it was not. Options in the stub's
 /// [Solvers] replace those of the package, and further options of the block give promoted parameters their
 /// values.

@@ -89,14 +89,11 @@ def _section(section: str, group: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _card(entry: dict[str, Any]) -> str:
-    name, symbols = entry["name"], frozenset(entry["symbols"].values())
-    first, *rest = entry["description"].split("\n\n")
-    prose = f"<p>{typeset(' '.join(first.split()), symbols)}</p>" if first else ""
-    prose += "".join(f'<p class="more">{typeset(" ".join(part.split()), symbols)}</p>' for part in rest)
+    name = entry["name"]
     return (
         f'<article id="{escape(name)}" data-text="{escape(_words(entry))}">\n'
         f'<h3><a href="#{escape(name)}">{escape(name)}</a></h3>\n'
-        f"{prose}\n{_equations(entry)}{_table(entry)}{_code(entry)}</article>\n"
+        f"{prose(entry)}{equations(entry)}{table(entry)}{code(entry)}</article>\n"
     )
 
 
@@ -109,7 +106,17 @@ def _words(entry: dict[str, Any]) -> str:
     return " ".join(dict.fromkeys(word for word in words if word))
 
 
-def _equations(entry: dict[str, Any]) -> str:
+# -- the parts of a card, which the documentation site shows too ---------------------------------------------------
+
+
+def prose(entry: dict[str, Any]) -> str:
+    symbols = frozenset(entry["symbols"].values())
+    first, *rest = entry["description"].split("\n\n")
+    more = "".join(f'<p class="more">{typeset(" ".join(part.split()), symbols)}</p>' for part in rest)
+    return (f"<p>{typeset(' '.join(first.split()), symbols)}</p>" if first else "") + more + "\n"
+
+
+def equations(entry: dict[str, Any]) -> str:
     symbols = frozenset(entry["symbols"].values())
     rows = [render(Equation(**parts), symbols) for parts in entry["equation_parts"]]
     if not rows and entry["section"] == "Models":
@@ -118,7 +125,7 @@ def _equations(entry: dict[str, Any]) -> str:
     return f'<div class="equations">{lines}</div>\n' if rows else ""
 
 
-def _table(entry: dict[str, Any]) -> str:
+def table(entry: dict[str, Any]) -> str:
     if not entry["options"]:
         return ""
     lines = []
@@ -153,7 +160,7 @@ def _tags(row: dict[str, Any]) -> str:
     return "".join(f'<span class="tag">{escape(tag)}</span>' for tag in tags)
 
 
-def _code(entry: dict[str, Any]) -> str:
+def code(entry: dict[str, Any]) -> str:
     if not entry["forward"]:
         return ""
     return f"<details><summary>as computed</summary><pre>{escape(entry['forward'].rstrip())}</pre></details>\n"

@@ -94,8 +94,8 @@ class Browser:
 
     def open(self, url: str) -> None:
         self.send("Page.navigate", url=url)
-        wait = "new Promise(done => document.readyState === 'complete' ? done(1) : addEventListener('load', done))"
-        self.run(wait)
+        loaded = "document.readyState === 'complete' ? done() : addEventListener('load', () => done())"
+        self.run(f"new Promise(done => {loaded})")
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""
