@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Builds the documentation site: `python docs/site/build.py build/docs` writes `build/docs/html`.
 
-pages    Markdown of the repository, laid out as it is there   pages.py
+pages    Markdown of the repository, laid out as it is there   repository_pages.py
          a page for each group of types                        catalogue.py, example.py
          C++ and Python reference                              reference.py
 html     Sphinx with conf.py; a warning is an error, links to pages, headings and names are checked
@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 import catalogue
-import pages
 import reference
+import repository_pages
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -45,15 +45,15 @@ def main() -> int:
 
 def write_sources(source: Path, headers: dict[str, dict[str, list[str]]]) -> None:
     """All pages, as Sphinx reads them."""
-    found = pages.repository(ROOT)
+    found = repository_pages.repository(ROOT)
     found |= catalogue.pages()
     found |= reference.cpp_pages(headers) | reference.python_pages()
-    found |= pages.sections(found, HERE)
+    found |= repository_pages.sections(found, HERE)
     for path, text in found.items():
         target = source / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    for path in pages.files_beside(ROOT, found):
+    for path in repository_pages.files_beside(ROOT, found):
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, source / path)
 

@@ -155,6 +155,16 @@ TEST(Model, JvpOfTwoTangentsIsTheirSumAndAMissingOneIsZero)
   expect_close(product({}), at::zeros({7, 6}, float64()));
 }
 
+/// Hooke's law is symmetric: what strain gets is Hooke's law of the cotangent; E is shared, and gets a sum.
+TEST_P(Batches, VjpGivesCotangentsOfInputsAndParameters)
+{
+  const auto strain = random_strain(GetParam()), cotangent = random_strain(GetParam());
+  const auto [outputs, found] = Model(package("promoted")).vjp({{"strain", strain}}, {{"stress", cotangent}});
+  expect_close(outputs.at("stress"), hooke(strain));
+  expect_close(found.at("strain"), hooke(cotangent));
+  expect_close(found.at("E"), (hooke(strain) * cotangent).sum() / 200e3);
+}
+
 TEST(Model, InputsBroadcastAgainstEachOther)
 {
   const Model model(package("combination", "combination"));

@@ -25,6 +25,7 @@ SITE = ROOT / "docs" / "site"
 sys.path.insert(0, str(SITE))
 
 import example  # noqa: E402
+
 import pages  # noqa: E402
 
 MODELS = {entry["name"]: entry for entry in syntax.entries("Models")}
