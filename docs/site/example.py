@@ -42,6 +42,8 @@ OPTIONS = {
     ("CoordinateDescentPredictor", "driving_force_input"): "driving_force",
     ("NonlinearSystem", "unknowns"): "stress",
     ("AOTIModel", "artifact_path"): "aoti/model",
+    ("LeastSquares", "parameters"): "C1 g1",
+    ("LeastSquares", "experiments"): "slow fast",
 }
 
 

@@ -28,7 +28,7 @@ struct Model {
 extern "C" { fn neml2_native_model_v1(abi: i32) -> *const Model; }
 
 fn main() {
-    let model = unsafe { neml2_native_model_v1(1).as_ref() }.expect("no code of this version for this CPU");
+    let model = unsafe { neml2_native_model_v1(2).as_ref() }.expect("no code of this version for this CPU");
     let mut strain = vec![[1e-3, -3e-4, -3e-4, 0.0, 0.0, 0.0]; 4]; // points, in Mandel notation
     let (mut stress, mut tangent) = (vec![[0.0; 6]; 4], vec![[0.0; 36]; 4]);
     let array = |data: *mut c_void, size| Array { data, size, stride: size, batch_strides: null(), component_offsets: null() };

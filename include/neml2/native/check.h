@@ -321,10 +321,6 @@ private:
       for (int k = 0; k < counts[group]; ++k)
       {
         const auto & result = written[group][k];
-        if (result.data && may_overlap_itself(_call, result, _model.scalar_bytes))
-          return fail("%s[%d] overlaps itself", names[group], k);
-        for (int i = 0; i < _call.n_inputs; ++i)
-          const auto & result = written[group][k];
         const bool sum = sums && group == 1 && result.data && shared(_call, result);
         if (result.data && !sum && may_overlap_itself(_call, result, _model.scalar_bytes))
           return fail("%s[%d] overlaps itself", names[group], k);

@@ -25,7 +25,7 @@ module neml2_native
   use, intrinsic :: iso_c_binding
   implicit none
 
-  integer(c_int32_t), parameter :: NEML2_NATIVE_ABI = 1
+  integer(c_int32_t), parameter :: NEML2_NATIVE_ABI = 2
   integer(c_int), parameter :: NEML2_NATIVE_OK = 0, NEML2_NATIVE_NOT_CONVERGED = 1, NEML2_NATIVE_BAD_CALL = -1
   integer(c_int32_t), parameter :: NEML2_NATIVE_CONVERGED = 0, NEML2_NATIVE_MAX_ITERATIONS = 1, &
                                    NEML2_NATIVE_NOT_FINITE = 2, NEML2_NATIVE_SINGULAR = 3

@@ -25,8 +25,7 @@ SITE = ROOT / "docs" / "site"
 sys.path.insert(0, str(SITE))
 
 import example  # noqa: E402
-
-import pages  # noqa: E402
+import repository_pages  # noqa: E402
 
 MODELS = {entry["name"]: entry for entry in syntax.entries("Models")}
 COMPANIONS = """
@@ -77,14 +76,15 @@ def test_links_that_the_site_cannot_have_lose_all_but_their_words(tmp_path: Path
     expected = (
         "[a](a.md#x) [docs/a.md](a.md) [fe](../examples/fe/README.md) [i](../program.i) gone [out](https://x.org)"
     )
-    assert pages.linked(text, "docs/b.md", tmp_path, known) == expected
-    assert pages.linked("[docs/a.md](docs/a.md)", "README.md", tmp_path, known) == "[](docs/a.md)"
+    assert repository_pages.linked(text, "docs/b.md", tmp_path, known) == expected
+    assert repository_pages.linked("[docs/a.md](docs/a.md)", "README.md", tmp_path, known) == "[](docs/a.md)"
     fenced = "```\n[gone](b.md)\n```"
-    assert pages.linked(fenced, "docs/b.md", tmp_path, known) == fenced
+    assert repository_pages.linked(fenced, "docs/b.md", tmp_path, known) == fenced
 
 
 def test_a_page_is_introduced_by_its_first_sentence() -> None:
-    assert pages.first_words("# T\n\n## H\n\n```\ncode. More.\n```\n\nIt is\n[so](x.md). And so.\n") == "It is so."
+    page = "# T\n\n## H\n\n```\ncode. More.\n```\n\nIt is\n[so](x.md). And so.\n"
+    assert repository_pages.first_words(page) == "It is so."
 
 
 # -- built, and in a browser -------------------------------------------------------------------------------------
