@@ -91,7 +91,7 @@ class Raw:
 
     def __init__(self, library: host.Library, points: int) -> None:
         self.library, self.points = library, points
-        self.groups: dict[str, list[host._Array]] = {"inputs": [], "outputs": [], "derivatives": []}
+        self.groups: dict[str, list[host._Array]] = {"inputs": [], "outputs": [], "tangents": [], "derivatives": []}
         self._kept: list[object] = []
         self.call = host._Call(bytes=ctypes.sizeof(host._Call), points=points, end=points)
 
@@ -107,12 +107,11 @@ class Raw:
 
     def run(self) -> str:
         """The message of a call that is refused, or nothing."""
-        tangent = bool(self.groups["derivatives"])
+        kind = ("forward", "jacobian", "vjp")[bool(self.groups["derivatives"]) + bool(self.groups["tangents"])]
         for group, arrays in self.groups.items():
             setattr(self.call, group, (host._Array * max(len(arrays), 1))(*arrays))
             setattr(self.call, f"n_{group}", len(arrays))
-        model = self.library._model
-        code = (model.jacobian if tangent else model.forward)(ctypes.byref(self.call))
+        code = getattr(self.library._model, kind)(ctypes.byref(self.call))
         assert code in (host.OK, host.BAD_CALL)
         return self.call.message.decode() if code else ""
 
@@ -142,6 +141,22 @@ def test_results_may_be_fields_of_one_structure(points):
     np.testing.assert_array_equal(record[:, 2], x[:, 0] * x[:, 1])
     np.testing.assert_array_equal(record[:, 3:7], np.tile([2.0, 0, 0, 2], (points, 1)))
     assert (record[:, 7] == -1).all()
+
+
+def test_a_sum_grows_apart_from_what_all_points_read():
+    """y0 = 2 x of one x for all points: its cotangent is a sum, which must not lie on x, though x is read at each."""
+    x, y, cotangents = np.array([1.0, 2.0]), np.zeros((40, 3)), np.ones((40, 3))
+    found = np.zeros(2)
+    where = "derivatives[0] overlaps "
+    for place, refused in ((found, ""), (x, where + "inputs[0]"), (y, where + "outputs[0]")):
+        call = Raw(two_outputs(), 40)
+        call.add("inputs", x, 0, 2, 0)
+        for group, buffer in (("outputs", y), ("tangents", cotangents)):
+            call.add(group, buffer, 0, 2, 3)
+            call.add(group, buffer, 2, 1, 3)
+        call.add("derivatives", place, 0, 2, 0)
+        assert call.run().startswith(refused) and bool(call.run()) == bool(refused)
+    assert found.tolist() == [160.0, 160.0]  # two calls, each of which adds
 
 
 def elements(points: int, offset: int, size: int, stride: int, spacing: int) -> np.ndarray:
