@@ -24,6 +24,8 @@ STEPS = 4
 def test_a_crystal_and_its_equivalent_behave_alike(name):
     """Two crystals whose orientations differ by a symmetry of the lattice, under one load."""
     case = CASES[name]
+    if case.extension:
+        neml2.load_extension(case.path.parent / case.extension)
 
     def load(points):
         forces, initial = case.load(points)
